@@ -1,0 +1,17 @@
+//! Which brands a text names or imitates, where and how.
+//!
+//! ```text
+//! folded characters ──▶ squeezed letters ──▶ one automaton pass ──▶ verified claims ──┐
+//!        │                                                                             ├──▶ longest, most exact wins
+//!        └──▶ words ──▶ deletion neighbourhood (typos) · sign patterns (masked) ──────┘
+//! ```
+
+mod index;
+mod masked;
+mod resolve;
+mod squeeze;
+mod typo;
+mod verify;
+
+pub(crate) use index::BrandIndex;
+pub(crate) use resolve::{Effort, Found, find};

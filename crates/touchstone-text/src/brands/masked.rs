@@ -1,0 +1,163 @@
+//! Names in which signs or emoji stand for letters: "Lum⭐ra".
+
+use super::index::BrandIndex;
+use crate::fold::FoldedChar;
+
+/// How many masked windows of one text are looked at; a text full of stars costs no more.
+const MAX_WINDOWS: usize = 64;
+/// A masked name spans at most so many runs between spaces.
+const MAX_CHUNKS: usize = 6;
+/// More brands than this fit the pattern: then it names none of them.
+const MAX_BRANDS: usize = 3;
+
+/// A masked name: a range of folded characters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Masked {
+    pub name: usize,
+    pub start: usize,
+    pub end: usize,
+    pub similarity: f64,
+}
+
+/// One place of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Letter(char),
+    Any,
+}
+
+/// The masked names of a text.
+pub(super) fn find(index: &BrandIndex, chars: &[FoldedChar]) -> Vec<Masked> {
+    if !chars.iter().any(|c| is_mask(c.c)) {
+        return Vec::new();
+    }
+    let chunks = chunks(chars);
+    let mut found = Vec::new();
+    let mut windows = 0;
+    for from in 0..chunks.len() {
+        for to in from..(from + MAX_CHUNKS).min(chunks.len()) {
+            let (start, end) = (chunks[from].0, chunks[to].1);
+            let Some(pattern) = pattern(&chars[start..end]) else { continue };
+            windows += 1;
+            if windows > MAX_WINDOWS {
+                return found;
+            }
+            found.extend(matches(index, &pattern, start, end));
+        }
+    }
+    found
+}
+
+/// Runs of characters between spaces, without punctuation at their ends.
+fn chunks(chars: &[FoldedChar]) -> Vec<(usize, usize)> {
+    let mut out = Vec::new();
+    let mut i = 0;
+    while i < chars.len() {
+        if chars[i].c.is_whitespace() {
+            i += 1;
+            continue;
+        }
+        let end = chars[i..].iter().position(|c| c.c.is_whitespace()).map_or(chars.len(), |n| i + n);
+        let useful = |c: &FoldedChar| c.c.is_alphanumeric() || is_mask(c.c);
+        let first = chars[i..end].iter().position(useful);
+        let last = chars[i..end].iter().rposition(useful);
+        if let (Some(first), Some(last)) = (first, last) {
+            out.push((i + first, i + last + 1));
+        }
+        i = end;
+    }
+    out
+}
+
+/// The pattern of a window: `None` where nothing is masked, too little is left, or the signs only decorate its ends.
+fn pattern(chars: &[FoldedChar]) -> Option<Vec<Slot>> {
+    let mut slots = Vec::new();
+    for folded in chars {
+        if folded.c.is_alphanumeric() {
+            slots.push(Slot::Letter(folded.c));
+        } else if is_mask(folded.c) {
+            slots.push(Slot::Any);
+        }
+        if slots.len() > 40 {
+            return None;
+        }
+    }
+    let letters = slots.iter().filter(|s| **s != Slot::Any).count();
+    let masks = slots.len() - letters;
+    let decorated =
+        matches!(slots.first(), Some(Slot::Any)) && matches!(chars[0].c, '*' | '#' | '~' | '•' | '·');
+    (masks > 0 && letters >= 2 && letters * 3 >= slots.len() && !decorated).then_some(slots)
+}
+
+fn matches(index: &BrandIndex, pattern: &[Slot], start: usize, end: usize) -> Vec<Masked> {
+    let fixed = pattern.iter().filter(|s| **s != Slot::Any).count();
+    let same_length = index.names_by_length.get(&pattern.len()).map_or(&[][..], Vec::as_slice);
+    let exact = |&&name: &&usize| {
+        index.names[name]
+            .letters
+            .iter()
+            .zip(pattern)
+            .all(|(&c, slot)| *slot == Slot::Any || *slot == Slot::Letter(c))
+    };
+    let mut names: Vec<usize> = same_length.iter().filter(exact).copied().collect();
+    if names.is_empty() && fixed >= 4 {
+        let lengths = pattern.len().saturating_sub(3)..=pattern.len() + 4;
+        let near = index.names_by_length.range(lengths).flat_map(|(_, names)| names);
+        names = near.filter(|&&name| fits_loosely(pattern, &index.names[name].letters)).copied().collect();
+    }
+    names.dedup_by_key(|name| index.names[*name].brand);
+    if names.len() > MAX_BRANDS {
+        return Vec::new();
+    }
+    let similarity = |name: usize| fixed as f64 / index.names[name].letters.len().max(pattern.len()) as f64;
+    names.into_iter().map(|name| Masked { name, start, end, similarity: similarity(name) }).collect()
+}
+
+/// Whether a run of k signs can stand for k − 1 to k + 2 letters so that the pattern reads as the name.
+fn fits_loosely(pattern: &[Slot], name: &[char]) -> bool {
+    if let (Some(Slot::Letter(c)), Some(first)) = (pattern.first(), name.first())
+        && c != first
+    {
+        return false;
+    }
+    // reach[j]: the pattern so far can end before letter j of the name.
+    let mut reach = vec![false; name.len() + 1];
+    reach[0] = true;
+    let mut i = 0;
+    while i < pattern.len() {
+        let mut next = vec![false; name.len() + 1];
+        match pattern[i] {
+            Slot::Letter(c) => {
+                for j in 0..name.len() {
+                    next[j + 1] = reach[j] && name[j] == c;
+                }
+                i += 1;
+            }
+            Slot::Any => {
+                let run = pattern[i..].iter().take_while(|s| **s == Slot::Any).count();
+                for j in (0..=name.len()).filter(|&j| reach[j]) {
+                    for taken in run - 1..=run + 2 {
+                        if let Some(slot) = next.get_mut(j + taken) {
+                            *slot = true;
+                        }
+                    }
+                }
+                i += run;
+            }
+        }
+        reach = next;
+        if !reach.contains(&true) {
+            return false;
+        }
+    }
+    reach[name.len()]
+}
+
+/// Signs that are drawn in place of a letter.
+fn is_mask(c: char) -> bool {
+    matches!(
+        c,
+        '*' | '#' | '~' | '•' | '·' | '※' | '×' | '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}'
+            | '\u{25a0}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1f1e5}' | '\u{1f200}'..='\u{1faff}'
+    )
+}

@@ -1,0 +1,253 @@
+//! The lexicon: what the words around a brand's name mean, in several languages.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use aho_corasick::AhoCorasick;
+use sha2::{Digest, Sha256};
+use touchstone_types::Meaning;
+
+use crate::LexiconError;
+use crate::words::Text;
+
+mod schema;
+
+/// The longest phrase, in folded characters.
+pub(crate) const MAX_PHRASE_CHARS: usize = 64;
+
+/// What a phrase tells.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cue {
+    /// The brand after it is one that the offer fits: "compatible with".
+    CompatibleBefore,
+    /// The offer fits the brand near it: "compatible".
+    Compatible,
+    /// A preposition that may say what the offer fits: "for".
+    ForUse,
+    /// A thing that is made for another: "case".
+    Accessory,
+    /// A device that other things are made for: "printer".
+    Device,
+    /// The brand after it is the maker: "by".
+    Maker,
+    /// The brand after it is the model that the offer follows: "inspired by".
+    InspiredBefore,
+    /// The brand before it is the model that the offer follows: "style".
+    InspiredAfter,
+    /// The offer is not of the brand after it: "not a".
+    NotBefore,
+    /// Turns what follows into its contrary: "not".
+    Negation,
+    /// A term with a meaning.
+    Term {
+        /// What it means.
+        meaning: Meaning,
+        /// The fields in which it counts.
+        place: TermPlace,
+        /// Words that take the meaning away when they stand anywhere in the field, folded.
+        unless: BTreeSet<String>,
+    },
+    /// A word for several units sold together: "kit".
+    Kit,
+    /// Two units sold together: "twin pack".
+    Two,
+    /// A word for one unit, after a number: "units".
+    CountUnit,
+    /// The buyer chooses: "or".
+    Choice,
+    /// Joins two items: "and".
+    And,
+    /// What follows lists what is in the box: "contains".
+    Contents,
+    /// What follows is a present and not counted: "free gift".
+    Gift,
+    /// A colour, by the number of its class in [`Lexicon::colours`].
+    Colour(u16),
+    /// A letter group that makes another capacity of the number before it: "XL".
+    Capacity,
+    /// A unit of measure: the number before it counts no pieces.
+    Measure,
+    /// An ordinary word: never a misspelt brand.
+    Ordinary,
+    /// A little word between others: "the".
+    Function,
+}
+
+/// Where a term counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TermPlace {
+    /// In the title, the description and the attributes.
+    Anywhere,
+    /// In the title, and where the description opens with it.
+    Title,
+    /// In the description.
+    Description,
+    /// In complaints.
+    Complaint,
+}
+
+/// Cues by role, slang, complaint phrases, condition words, words for counts and colours, compiled for search.
+#[derive(Debug)]
+pub struct Lexicon {
+    id: String,
+    pub(crate) automaton: AhoCorasick,
+    pub(crate) phrases: Vec<Phrase>,
+    phrase_numbers: HashMap<String, usize>,
+    pub(crate) colours: Vec<String>,
+    /// Folded words that are never a misspelt brand.
+    pub(crate) known_words: HashSet<String>,
+    /// Folded little words that may stand between a cue and a name.
+    pub(crate) function_words: HashSet<String>,
+}
+
+/// One phrase with everything it tells.
+#[derive(Debug)]
+pub(crate) struct Phrase {
+    /// The phrase as the lexicon has it.
+    pub text: String,
+    /// What it tells.
+    pub cues: Vec<Cue>,
+}
+
+impl Lexicon {
+    /// The lexicon compiled in: the files under `config/lexicon/`.
+    pub fn builtin() -> Self {
+        Self::parse(&[
+            ("roles.toml", include_str!("../../../config/lexicon/roles.toml")),
+            ("terms.toml", include_str!("../../../config/lexicon/terms.toml")),
+            ("offer.toml", include_str!("../../../config/lexicon/offer.toml")),
+            ("words.toml", include_str!("../../../config/lexicon/words.toml")),
+        ])
+        .expect("a test reads the files that are compiled in")
+    }
+
+    /// Reads lexicon files, each given as a name for messages and its text in TOML. Any file may hold any of the tables;
+    /// all are joined. Every phrase is folded as listings are, so case and accents do not matter.
+    ///
+    /// # Errors
+    /// Text that is not TOML, an unknown key, a value of the wrong type (the message names file and key), or a phrase
+    /// without any letter or digit.
+    ///
+    /// ```
+    /// use touchstone_text::Lexicon;
+    /// assert!(Lexicon::parse(&[("mine.toml", "[roles.nl]\ncompatible = ['passend']")]).is_ok());
+    /// let error = Lexicon::parse(&[("mine.toml", "[roles.nl]\ncompatibel = []")]).unwrap_err();
+    /// assert!(error.to_string().contains("mine.toml") && error.to_string().contains("compatibel"));
+    /// ```
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self, LexiconError> {
+        let mut table = PhraseTable::default();
+        let mut hash = Sha256::new();
+        let mut sorted = files.to_vec();
+        sorted.sort_unstable();
+        for (name, text) in sorted {
+            hash.update(name.as_bytes());
+            hash.update([0]);
+            hash.update(text.as_bytes());
+            hash.update([0]);
+            schema::read(name, text, &mut table)?;
+        }
+        let id = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(table.compile(id))
+    }
+
+    /// The number of the phrase that folds to `folded`.
+    pub(crate) fn phrase_of(&self, folded: &str) -> Option<usize> {
+        self.phrase_numbers.get(folded).copied()
+    }
+
+    /// A SHA-256 over names and texts of the files, as 64 hex digits: two lexicons with one id read texts alike.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Phrases under construction, by their folded form.
+#[derive(Debug, Default)]
+pub(crate) struct PhraseTable {
+    phrases: BTreeMap<String, (String, Vec<Cue>)>,
+    colours: Vec<String>,
+}
+
+impl PhraseTable {
+    /// Adds what a phrase tells.
+    fn add(&mut self, file: &str, key: &str, phrase: &str, cue: Cue) -> Result<(), LexiconError> {
+        let text = Text::new(phrase, MAX_PHRASE_CHARS + 1);
+        if text.words.is_empty() || text.chars.len() > MAX_PHRASE_CHARS {
+            let (file, key, phrase) = (file.to_owned(), key.to_owned(), phrase.to_owned());
+            return Err(LexiconError::Phrase { file, key, phrase });
+        }
+        let entry = self.phrases.entry(text.joined).or_insert_with(|| (phrase.to_owned(), Vec::new()));
+        if !entry.1.contains(&cue) {
+            entry.1.push(cue);
+        }
+        Ok(())
+    }
+
+    /// The number of a colour class.
+    fn colour(&mut self, class: &str) -> u16 {
+        let idx = self.colours.iter().position(|c| c == class).unwrap_or_else(|| {
+            self.colours.push(class.to_owned());
+            self.colours.len() - 1
+        });
+        u16::try_from(idx).expect("a file of phrases holds fewer than 65,536 colours")
+    }
+
+    fn compile(self, id: String) -> Lexicon {
+        let mut known_words = HashSet::new();
+        let mut function_words = HashSet::new();
+        let mut searched = Vec::new();
+        for (folded, (text, mut cues)) in self.phrases {
+            known_words.extend(folded.split(' ').map(str::to_owned));
+            if cues.contains(&Cue::Function) {
+                function_words.insert(folded.clone());
+            }
+            // Ordinary and little words are looked up one by one; in the automaton they would hit everywhere.
+            cues.retain(|cue| !matches!(cue, Cue::Ordinary | Cue::Function));
+            if !cues.is_empty() {
+                cues.sort();
+                searched.push((folded, Phrase { text, cues }));
+            }
+        }
+        let automaton = AhoCorasick::new(searched.iter().map(|(folded, _)| folded))
+            .expect("a lexicon is far smaller than the two Gi states that the automaton can hold");
+        let phrase_numbers =
+            searched.iter().enumerate().map(|(i, (folded, _))| (folded.clone(), i)).collect();
+        let phrases = searched.into_iter().map(|(_, phrase)| phrase).collect();
+        Lexicon { id, automaton, phrases, phrase_numbers, colours: self.colours, known_words, function_words }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_compiled_in_are_sound() {
+        let lexicon = Lexicon::builtin();
+        assert_eq!(lexicon.id().len(), 64);
+        assert!(lexicon.phrases.len() > 500);
+    }
+
+    #[test]
+    fn mistakes_name_file_and_key() {
+        for (text, part) in [
+            ("[roles.en]\nfitting = []", "fitting"),
+            ("[rolls.en]", "rolls"),
+            ("[terms.en]\nused = [1]", "used"),
+            ("[terms.en]\nused = ['!!']", "terms.en.used"),
+            ("[terms.english]\nused = []", "english"),
+            ("not toml", "mine.toml"),
+        ] {
+            let error = Lexicon::parse(&[("mine.toml", text)]).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("mine.toml"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_id_depends_on_content_and_not_on_order() {
+        let one = ("a.toml", "[words.en]\nordinary = 'cotton'");
+        let two = ("b.toml", "[words.en]\nordinary = 'summer'");
+        let id = |files: &[(&str, &str)]| Lexicon::parse(files).unwrap().id().to_owned();
+        assert_eq!(id(&[one, two]), id(&[two, one]));
+        assert_ne!(id(&[one]), id(&[two]));
+    }
+}

@@ -1,0 +1,219 @@
+//! How probable it is that an offer, or one component of it, is a given product.
+//!
+//! Facts that agree or differ give points, a title near the catalog's gives more; the probability is
+//! 1 / (1 + e^−points), shared with rivals that fit as well. More agreement never lowers it, more difference never
+//! raises it. What a title says weighs most, then attributes, then the part-number field, which forms often fill with
+//! a default.
+
+use std::collections::BTreeSet;
+
+use super::index::{Product, ProductIndex};
+
+/// What is known of the thing in question.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// The pieces of the title that the catalog knows, without repeats, in order of number.
+    pub title: Vec<u32>,
+    /// Pieces of the title that no product has.
+    pub unknown: Vec<String>,
+    /// The model in the title.
+    pub model: Option<String>,
+    /// The title names a model that the catalog does not have.
+    pub foreign_model: bool,
+    /// Models in the attributes.
+    pub attribute_models: BTreeSet<String>,
+    /// The colour in the title.
+    pub colour: Option<u16>,
+    /// The colour comes from other fields than the title.
+    pub colour_from_form: bool,
+    /// The buyer chooses the colour.
+    pub colour_open: bool,
+    /// Products whose part number stands in the title, and whether the whole of it does.
+    pub title_parts: Vec<(Vec<u32>, bool)>,
+    /// Products whose part number stands in the attributes.
+    pub attribute_parts: Vec<(Vec<u32>, bool)>,
+    /// Products whose part number stands in the form's field for it.
+    pub field_parts: Vec<(Vec<u32>, bool)>,
+    /// GTINs with a right check digit, in the form or the title.
+    pub gtins: Vec<u64>,
+    /// Measures in the title.
+    pub measures: Vec<String>,
+    /// The category, folded.
+    pub category: Option<String>,
+    /// Brands named as sold, by identifier.
+    pub brands: BTreeSet<String>,
+    /// The offer is said to hold several units.
+    pub kit: bool,
+}
+
+/// A product with its points and the facts that agree and differ.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scored {
+    /// The place of the product in the index.
+    pub product: u32,
+    /// Points: the logarithm of the odds.
+    pub points: f64,
+    /// What agrees, in byte order.
+    pub agree: BTreeSet<&'static str>,
+    /// What differs, in byte order.
+    pub differ: BTreeSet<&'static str>,
+}
+
+/// Points before any fact is seen.
+const START: f64 = -3.0;
+
+/// Scores one product.
+pub(crate) fn score(index: &ProductIndex, facts: &Facts, idx: u32) -> Scored {
+    let product = &index.products[idx as usize];
+    let mut s = Scored { product: idx, points: START, agree: BTreeSet::new(), differ: BTreeSet::new() };
+    identifiers(&mut s, facts, product);
+    let by_model = model(&mut s, facts, product);
+    colour(&mut s, index, facts, product);
+    if !facts.measures.is_empty() && !product.measures.is_empty() {
+        let shared = facts.measures.iter().any(|m| product.measures.contains(m));
+        fact(&mut s, "capacity", shared, 1.0, -3.0);
+    }
+    let nearness = title_nearness(index, facts, product);
+    s.points += if by_model { 2.0 * (nearness - 0.4) } else { 9.0 * (nearness - 0.45) };
+    if nearness >= 0.6 {
+        s.agree.insert("title");
+    } else if nearness < 0.3 {
+        s.differ.insert("title");
+    }
+    if !facts.brands.is_empty() {
+        fact(&mut s, "brand", facts.brands.contains(product.brand_id.as_str()), 1.0, -3.0);
+    }
+    if let (Some(own), Some(theirs)) = (&product.category, &facts.category) {
+        let agrees = own == theirs;
+        s.points += if agrees { 0.3 } else { 0.0 };
+        if agrees {
+            s.agree.insert("category");
+        }
+    }
+    if product.pack.is_some() {
+        fact(&mut s, "pack_size", facts.kit, 1.0, -3.0);
+    }
+    s
+}
+
+/// The probability of the first of several rivals, the best first.
+pub(crate) fn probability(rivals: &[Scored]) -> f64 {
+    let Some(best) = rivals.first() else { return 0.0 };
+    let share: f64 = rivals.iter().map(|r| libm::exp((r.points - best.points).clamp(-50.0, 0.0))).sum();
+    1.0 / (1.0 + libm::exp(-best.points.clamp(-50.0, 50.0))) / share
+}
+
+fn fact(s: &mut Scored, name: &'static str, agrees: bool, plus: f64, minus: f64) {
+    s.points += if agrees { plus } else { minus };
+    if agrees {
+        s.agree.insert(name)
+    } else {
+        s.differ.insert(name)
+    };
+}
+
+fn identifiers(s: &mut Scored, facts: &Facts, product: &Product) {
+    if !facts.gtins.is_empty() && !product.gtins.is_empty() {
+        fact(s, "gtin", facts.gtins.iter().any(|g| product.gtins.contains(g)), 7.0, -1.0);
+    }
+    if product.mpn.is_none() {
+        return;
+    }
+    // (parts, whole agrees, stem agrees, another product's)
+    for (parts, whole, stem, other) in [
+        (&facts.title_parts, 4.5, 2.5, -2.0),
+        (&facts.attribute_parts, 1.5, 1.2, -0.7),
+        (&facts.field_parts, 1.0, 0.8, -0.5),
+    ] {
+        let mine =
+            parts.iter().filter(|(products, _)| products.contains(&s.product)).map(|(_, whole)| *whole).max();
+        match mine {
+            Some(is_whole) => {
+                s.points += if is_whole { whole } else { stem };
+                s.agree.insert("mpn");
+            }
+            None if !parts.is_empty() => {
+                s.points += other;
+                s.differ.insert("mpn");
+            }
+            None => {}
+        }
+    }
+    if s.agree.contains("mpn") && facts.title_parts.iter().any(|(products, _)| products.contains(&s.product))
+    {
+        s.differ.remove("mpn");
+    }
+}
+
+/// Points for the model; true where the product was reached by its model.
+fn model(s: &mut Scored, facts: &Facts, product: &Product) -> bool {
+    if product.models.is_empty() {
+        return false;
+    }
+    let part_in_title = facts.title_parts.iter().any(|(products, _)| products.contains(&s.product));
+    let (agrees, plus, minus) = match &facts.model {
+        Some(model) => (product.models.contains(model), 4.0, -6.0),
+        None if facts.foreign_model => (false, 0.0, -6.0),
+        None if part_in_title => return true,
+        None if !facts.attribute_models.is_empty() => {
+            (product.models.iter().any(|m| facts.attribute_models.contains(m)), 2.5, -2.0)
+        }
+        // A number in the catalog's title that the listing does not have: another model, or none.
+        None => (false, 0.0, -1.5),
+    };
+    fact(s, "model", agrees, plus, minus);
+    agrees
+}
+
+fn colour(s: &mut Scored, index: &ProductIndex, facts: &Facts, product: &Product) {
+    if product.colours.is_empty() {
+        return;
+    }
+    match facts.colour {
+        Some(colour) => {
+            let (plus, minus) = if facts.colour_from_form { (1.5, -2.0) } else { (2.5, -4.0) };
+            fact(s, "color", product.colours.contains(&colour), plus, minus);
+        }
+        None => {
+            let rival = |&p: &u32| p != s.product && index.products[p as usize].colours != product.colours;
+            if product.models.iter().any(|m| index.with_model(m).iter().any(rival)) {
+                s.points -= 1.0;
+                s.differ.insert("color");
+            }
+        }
+    }
+    if facts.colour_open {
+        s.agree.remove("color");
+        s.differ.insert("color");
+    }
+}
+
+/// How near two titles are, 0 to 1: the rarity-weighted share of the product's pieces that the listing has, and, for a
+/// quarter, the other way round. Pieces that are spelt almost alike count for most of their weight.
+pub(crate) fn title_nearness(index: &ProductIndex, facts: &Facts, product: &Product) -> f64 {
+    let mut shared = 0.0;
+    let mut own = 0.0;
+    for &piece in &product.title {
+        let weight = index.weight(piece);
+        own += weight;
+        if facts.title.binary_search(&piece).is_ok() {
+            shared += weight;
+        } else {
+            let text = index.text(piece);
+            let letters = text.len() >= 4 && text.bytes().all(|b| b.is_ascii_alphabetic());
+            let near = |other: &String| {
+                other.as_bytes().first() == text.as_bytes().first()
+                    && strsim::jaro_winkler(other, text) >= 0.92
+            };
+            if letters && facts.unknown.iter().any(near) {
+                shared += 0.8 * weight;
+            }
+        }
+    }
+    let theirs: f64 = facts.title.iter().map(|&p| index.weight(p)).sum::<f64>()
+        + facts.unknown.len() as f64 * 0.3 * index.unknown_weight;
+    if own <= 0.0 || theirs <= 0.0 {
+        return 0.0;
+    }
+    0.75 * shared / own + 0.25 * (shared / theirs).min(1.0)
+}

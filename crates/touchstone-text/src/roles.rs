@@ -1,0 +1,204 @@
+//! In which role a text names a brand: cues of the lexicon before and after the name, in the same clause.
+
+use touchstone_types::Role;
+
+use crate::lexicon::{Cue, Lexicon};
+use crate::words::{PhraseHit, Text};
+
+/// How far, in words, an adjective such as "compatible" may stand behind the name.
+const ADJECTIVE_AFTER: usize = 8;
+/// How far it may stand before the name.
+const ADJECTIVE_BEFORE: usize = 3;
+/// How far "compatible with" may stand before the last name of its list.
+const LIST_REACH: usize = 16;
+/// In a long text headings reach further, and over the ends of clauses.
+const HEADING_REACH: usize = 30;
+
+/// A field's words with the phrases found in them.
+#[derive(Debug)]
+pub(crate) struct Cues<'a> {
+    /// The lexicon.
+    pub lexicon: &'a Lexicon,
+    /// The field.
+    pub text: &'a Text,
+    /// The phrases in it, in order of place.
+    pub hits: Vec<PhraseHit>,
+}
+
+/// A role, and whether the words alone leave it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// The role.
+    pub role: Role,
+    /// The offer may as well be the brand's own ("cartridge for a Lumora printer"): its model numbers decide.
+    pub open: bool,
+}
+
+impl Reading {
+    const fn sure(role: Role) -> Self {
+        Self { role, open: false }
+    }
+}
+
+impl<'a> Cues<'a> {
+    /// Finds the phrases of the lexicon in a field.
+    pub(crate) fn new(lexicon: &'a Lexicon, text: &'a Text) -> Self {
+        Self { lexicon, text, hits: text.phrases(&lexicon.automaton) }
+    }
+
+    /// Whether a hit tells `cue`.
+    pub(crate) fn tells(&self, hit: &PhraseHit, cue: &Cue) -> bool {
+        self.lexicon.phrases[hit.phrase].cues.contains(cue)
+    }
+
+    /// Whether any hit tells `cue`.
+    pub(crate) fn any(&self, cue: &Cue) -> bool {
+        self.hits.iter().any(|hit| self.tells(hit, cue))
+    }
+
+    /// The hits that tell `cue`.
+    pub(crate) fn of<'b>(&'b self, cue: &'b Cue) -> impl DoubleEndedIterator<Item = &'b PhraseHit> {
+        self.hits.iter().filter(move |hit| self.tells(hit, cue))
+    }
+
+    fn is_little(&self, word: usize) -> bool {
+        self.lexicon.function_words.contains(self.text.word(word))
+    }
+
+    /// Whether nothing but little words stands between two words, and no clause ends.
+    fn near(&self, from: usize, to: usize) -> bool {
+        from <= to
+            && to - from <= 3
+            && (from..to).all(|w| self.is_little(w))
+            && !self.text.clause_between(from.max(1) - 1, to)
+    }
+
+    /// The role of the name at words `[start, end)`; `claims` are the word ranges of all names in the field, and
+    /// `long` says that the field is a long text, in which lists follow headings.
+    pub(crate) fn role(&self, start: usize, end: usize, claims: &[(usize, usize)], long: bool) -> Reading {
+        // A phrase inside the name itself tells nothing about it.
+        let before = |hit: &&PhraseHit| hit.end <= start;
+        let near_before = |cue: &Cue| self.of(cue).filter(before).any(|hit| self.near(hit.end, start));
+        if near_before(&Cue::NotBefore) {
+            return Reading::sure(Role::Negated);
+        }
+        let right_after = |hit: &PhraseHit| hit.start == end && !self.text.clause_between(end - 1, hit.start);
+        if near_before(&Cue::InspiredBefore) || self.of(&Cue::InspiredAfter).any(right_after) {
+            return Reading::sure(Role::InspiredBy);
+        }
+        let maker =
+            self.of(&Cue::Maker).filter(before).rfind(|hit| self.near(hit.end, start)).map(|hit| hit.end);
+        let reach = if long { HEADING_REACH } else { LIST_REACH };
+        let cut = |from: usize| !long && self.text.clause_between(from, start);
+        let with = self
+            .of(&Cue::CompatibleBefore)
+            .filter(before)
+            .rfind(|hit| start - hit.end <= reach && !cut(hit.end - 1))
+            .map(|hit| hit.end);
+        if with.is_some() && maker < with {
+            return Reading::sure(Role::CompatibleWith);
+        }
+        if maker.is_none() && self.adjective(start, end, claims, long) {
+            return Reading::sure(Role::CompatibleWith);
+        }
+        if maker.is_none() {
+            return self.for_use(start, long);
+        }
+        Reading::sure(Role::SoldAs)
+    }
+
+    /// Whether "compatible" stands beside the name and does not belong to another name.
+    fn adjective(&self, start: usize, end: usize, claims: &[(usize, usize)], long: bool) -> bool {
+        let another_claim = |from: usize, to: usize| claims.iter().any(|c| c.0 >= from && c.1 <= to);
+        self.of(&Cue::Compatible).any(|hit| {
+            if hit.end <= start {
+                let reach = if long { HEADING_REACH } else { ADJECTIVE_BEFORE };
+                let cut = !long && self.text.clause_between(hit.end - 1, start);
+                return start - hit.end <= reach && !cut && (long || !another_claim(hit.end, start));
+            }
+            if hit.start < end || long {
+                return false;
+            }
+            let follows = claims.iter().any(|c| c.0 >= hit.end && c.0 <= hit.end + 1);
+            hit.start - end <= ADJECTIVE_AFTER && !self.text.clause_between(end - 1, hit.start) && !follows
+        })
+    }
+
+    /// "For" and devices before the name.
+    fn for_use(&self, start: usize, long: bool) -> Reading {
+        let sold = Reading::sure(Role::SoldAs);
+        if long {
+            let device = |hit: &PhraseHit| hit.end <= start && start - hit.end <= 2;
+            return if self.of(&Cue::Device).any(device) {
+                Reading::sure(Role::CompatibleWith)
+            } else {
+                sold
+            };
+        }
+        let in_clause =
+            |hit: &PhraseHit, to: usize| hit.end <= to && !self.text.clause_between(hit.end - 1, start);
+        let accessory = |to: usize| self.of(&Cue::Accessory).any(|hit| in_clause(hit, to));
+        let supply = |to: usize| accessory(to) || self.of(&Cue::CountUnit).any(|hit| in_clause(hit, to));
+        let device_between = |from: usize| {
+            self.of(&Cue::Device)
+                .any(|hit| hit.start >= from && hit.end <= start && self.near(hit.end, start))
+        };
+        let preposition = self
+            .of(&Cue::ForUse)
+            .filter(|hit| hit.end <= start)
+            .rfind(|hit| !self.text.clause_between(hit.end - 1, start));
+        if let Some(hit) = preposition {
+            let between = start - hit.end;
+            if accessory(hit.start) && between <= 2 {
+                return Reading::sure(Role::CompatibleWith);
+            }
+            if self.near(hit.end, start) || (between <= 3 && device_between(hit.end)) {
+                return Reading { role: Role::CompatibleWith, open: true };
+            }
+        }
+        if device_between(1) && supply(start.saturating_sub(1)) {
+            return Reading { role: Role::CompatibleWith, open: true };
+        }
+        sold
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names are the words "lumora" and "veltrano"; the role asked for is that of `name`.
+    fn check(title: &str, name: &str, role: Role, open: bool) {
+        let lexicon = Lexicon::builtin();
+        let text = Text::new(title, 1000);
+        let cues = Cues::new(&lexicon, &text);
+        let place = |name: &str| (0..text.words.len()).filter(|&w| text.word(w) == name).collect::<Vec<_>>();
+        let claims: Vec<_> =
+            ["lumora", "veltrano"].iter().flat_map(|n| place(n)).map(|w| (w, w + 1)).collect();
+        let at = place(name)[0];
+        assert_eq!(cues.role(at, at + 1, &claims, false), Reading { role, open }, "{title}");
+    }
+
+    #[test]
+    fn roles_follow_the_cues_of_their_clause() {
+        use Role::{CompatibleWith, InspiredBy, Negated, SoldAs};
+        check("Cartucho Lumora 20 Preto Para Deskjet", "lumora", SoldAs, false);
+        check("Cartucho compatível com Lumora 20", "lumora", CompatibleWith, false);
+        check("Cartucho compativel Lumora 20", "lumora", CompatibleWith, false);
+        check("Cartucho Lumora 20 compatível", "lumora", CompatibleWith, false);
+        check("Capa para iPhone Lumora", "lumora", CompatibleWith, false);
+        check("case for Lumora phone shockproof", "lumora", CompatibleWith, false);
+        check("Tinta para impressora Lumora", "lumora", CompatibleWith, true);
+        check("Veltrano 20 compatible with Lumora", "veltrano", SoldAs, false);
+        check("Veltrano 20 compatible with Lumora", "lumora", CompatibleWith, false);
+        check("strap for Veltrano by Lumora", "lumora", SoldAs, false);
+        check("perfume inspired by Lumora", "lumora", InspiredBy, false);
+        check("Lumora style handbag", "lumora", InspiredBy, false);
+        check("Perfume contratipo Lumora", "lumora", InspiredBy, false);
+        check("unbranded shoes not Lumora", "lumora", Negated, false);
+        check("Não é Lumora", "lumora", Negated, false);
+        check("Hülle für Lumora", "lumora", CompatibleWith, false);
+        check("适用于 Lumora 手机壳", "lumora", CompatibleWith, false);
+        check("Lumora handbag like new", "lumora", SoldAs, false);
+    }
+}

@@ -1,0 +1,13 @@
+//! The text stage against invented listings, and against real data where it lies beside the checkout.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests; figures and skips are said on stderr"
+)]
+
+mod data;
+mod golden;
+mod invented;
+mod laws;
+mod real_brands;
