@@ -1,0 +1,216 @@
+//! Files that are broken, cut off, too large or made to do harm end as a hash or an error, within memory.
+
+use touchstone_image_hash::{DecodeError, DecodeLimits, decode, photo};
+use touchstone_types::PhotoFailure;
+
+use crate::memory::peak_of;
+use crate::pictures;
+
+const LIMITS: DecodeLimits = DecodeLimits { max_bytes: 1 << 16, max_pixels: 1 << 16, max_side: 1 << 12 };
+
+/// What the limits promise: 16 bytes a pixel, and a fixed part for tables, metadata and the working planes of the hash, and in a
+/// lossy WebP file for a partition that may announce up to 16 MiB.
+const MAX_PEAK: usize = 16 * (1 << 16) + (19 << 20);
+
+fn decodes_or_fails_within_memory(bytes: &[u8], what: &str) {
+    let (result, peak) = peak_of(|| photo(bytes, &LIMITS));
+    // A lossy WebP frame alone may be as dear as the promise.
+    let max_peak = if bytes.starts_with(b"RIFF") { MAX_PEAK } else { MAX_PEAK - (16 << 20) };
+    assert!(peak <= max_peak, "{what}: {peak} bytes held, {:?}", result.err());
+}
+
+/// A small generator of pseudo-random numbers (xorshift), so that each run tries the same files.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % bound.max(1)
+    }
+
+    /// One of a few changes that find more faults than flipped bits do: extreme values, lost, doubled and moved pieces.
+    fn mutate(&mut self, bytes: &mut Vec<u8>) {
+        if bytes.len() < 2 {
+            return;
+        }
+        let at = self.below(bytes.len());
+        let length = 1 + self.below(16).min(bytes.len() - at - 1);
+        match self.below(8) {
+            0 => bytes[at] ^= 1 << self.below(8),
+            1 => bytes[at] = self.below(256) as u8,
+            2 => bytes[at..at + length].fill(0xff),
+            3 => bytes[at..at + length].fill(0),
+            4 => bytes.truncate(at.max(1)),
+            5 => drop(bytes.drain(at..at + length)),
+            6 => bytes.extend_from_within(at..at + length),
+            _ => {
+                let to = self.below(bytes.len() - length + 1);
+                bytes.copy_within(at..at + length, to);
+            }
+        }
+    }
+}
+
+#[test]
+fn mutated_files_never_panic_and_never_take_more_memory_than_the_limits_allow() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for (name, file) in pictures() {
+        for round in 0..400 {
+            let mut bytes = file.to_vec();
+            for _ in 0..=random.below(4) {
+                // Headers are a small part of the file and the greater part of what can go wrong.
+                if random.below(2) == 0 && !bytes.is_empty() {
+                    let at = random.below(bytes.len().min(64));
+                    bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)];
+                } else {
+                    random.mutate(&mut bytes);
+                }
+            }
+            decodes_or_fails_within_memory(&bytes, &format!("{name}, round {round}"));
+        }
+    }
+}
+
+#[test]
+fn every_beginning_of_a_file_is_an_error_or_a_picture_and_half_of_it_is_an_error() {
+    for (name, file) in pictures() {
+        for length in 0..file.len() {
+            decodes_or_fails_within_memory(&file[..length], name);
+        }
+        // Half of an animation may hold the whole of its first frame.
+        if !name.starts_with("animated") {
+            for length in [file.len() / 4, file.len() / 2, file.len() * 3 / 4] {
+                let error = decode(&file[..length], &LIMITS).expect_err(name);
+                assert_eq!(error.failure(), PhotoFailure::Undecodable, "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn garbage_is_of_no_known_format() {
+    for garbage in [&b""[..], b"x", b"<html>not found</html>", &[0; 100], &[0xff; 100], b"%PDF-1.7"] {
+        assert_eq!(decode(garbage, &LIMITS), Err(DecodeError::UnknownFormat));
+    }
+}
+
+#[test]
+fn a_file_longer_than_allowed_is_not_looked_at() {
+    let (_, file) = pictures()[0];
+    let limits = |max_bytes| DecodeLimits { max_bytes, ..LIMITS };
+    assert!(decode(file, &limits(file.len())).is_ok());
+    let error = decode(file, &limits(file.len() - 1)).unwrap_err();
+    assert_eq!(error, DecodeError::TooManyBytes { bytes: file.len(), max_bytes: file.len() - 1 });
+    assert_eq!(error.failure(), PhotoFailure::TooLarge);
+}
+
+#[test]
+fn a_picture_is_refused_just_above_the_limit_on_pixels_or_on_a_side() {
+    for (name, file) in pictures() {
+        let check = |max_pixels, max_side| decode(file, &DecodeLimits { max_pixels, max_side, ..LIMITS });
+        assert!(check(1200, 40).is_ok(), "{name}");
+        for (max_pixels, max_side) in [(1199, 40), (1200, 39)] {
+            let error = check(max_pixels, max_side).expect_err(name);
+            assert!(
+                matches!(error, DecodeError::TooManyPixels { width: 40, height: 30, .. }),
+                "{name}: {error}"
+            );
+            assert_eq!(error.failure(), PhotoFailure::TooLarge);
+        }
+    }
+}
+
+/// Files whose headers announce a huge picture: refused by the header, with next to no memory taken.
+#[test]
+fn bombs_are_refused_by_their_header() {
+    let big = 60_000u32;
+    let mut bombs = Vec::new();
+    for (name, file) in pictures() {
+        let mut bomb = file.to_vec();
+        match &name[name.len() - 3..] {
+            "png" => {
+                bomb[16..20].copy_from_slice(&big.to_be_bytes());
+                bomb[20..24].copy_from_slice(&big.to_be_bytes());
+                let crc = crc32(&bomb[12..29]).to_be_bytes();
+                bomb[29..33].copy_from_slice(&crc);
+            }
+            "gif" => bomb[6..10].copy_from_slice(&[0x60, 0xea, 0x60, 0xea]),
+            "bmp" => {
+                bomb[18..22].copy_from_slice(&big.to_le_bytes());
+                bomb[22..26].copy_from_slice(&big.to_le_bytes());
+            }
+            "jpg" => {
+                let frame = bomb.windows(2).position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2])).unwrap();
+                bomb[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+            }
+            _ if name == "lossy.webp" => bomb[26..30].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]),
+            _ if name == "lossless.webp" => bomb[21..25].copy_from_slice(&[0xfe, 0xbf, 0xff, 0x0f]),
+            // The canvas keeps its size, the frame inside it grows.
+            _ => {
+                let frame = bomb.windows(3).position(|bytes| bytes == [0x9d, 0x01, 0x2a]).unwrap();
+                bomb[frame + 3..frame + 7].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
+            }
+        }
+        bombs.push((name, bomb));
+    }
+    for (name, bomb) in bombs {
+        let (result, peak) = peak_of(|| decode(&bomb, &DecodeLimits::default()));
+        let error = result.expect_err(name);
+        assert_eq!(error.failure(), PhotoFailure::TooLarge, "{name}: {error}");
+        assert!(peak < 1 << 20, "{name}: {peak} bytes held");
+    }
+}
+
+/// The check sum of a PNG chunk, bit by bit (PNG specification, annex D).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
+#[test]
+fn webp_metadata_longer_than_the_file_is_refused_before_memory_is_taken() {
+    let still = pictures().into_iter().find(|(name, _)| *name == "lossy_alpha.webp").unwrap().1;
+    let mut bytes = still.to_vec();
+    bytes[20] |= 0x08;
+    bytes.extend(b"EXIF\xff\xff\xff\x7f");
+    let stated = bytes.len() as u32 - 8;
+    bytes[4..8].copy_from_slice(&stated.to_le_bytes());
+    let (result, peak) = peak_of(|| decode(&bytes, &LIMITS));
+    assert_eq!(result, Err(DecodeError::Truncated { format: "WebP" }));
+    assert!(peak < 1 << 20, "{peak} bytes held");
+}
+
+#[test]
+fn the_dearest_formats_keep_to_sixteen_bytes_a_pixel() {
+    // Mostly missing pixels of a JPEG are filled in, so its header alone decides what it costs.
+    let mut files: Vec<(&str, Vec<u8>)> = Vec::new();
+    for (name, file) in pictures().into_iter().filter(|(name, _)| name.ends_with(".jpg")) {
+        let mut grown = file.to_vec();
+        let frame = grown.windows(2).position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2])).unwrap();
+        grown[frame + 5..frame + 9].copy_from_slice(&[0x05, 0x00, 0x06, 0x00]);
+        files.push((name, grown));
+    }
+    let wide = image::DynamicImage::new_rgba16(0x600, 0x500);
+    let narrow = image::DynamicImage::new_rgba8(0x600, 0x500);
+    for (name, image, format) in [
+        ("16-bit PNG", &wide, image::ImageFormat::Png),
+        ("PNG", &narrow, image::ImageFormat::Png),
+        ("GIF", &narrow, image::ImageFormat::Gif),
+        ("BMP", &narrow, image::ImageFormat::Bmp),
+        ("WebP", &narrow, image::ImageFormat::WebP),
+    ] {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        files.push((name, bytes.into_inner()));
+    }
+    for (name, file) in files {
+        let limits = DecodeLimits { max_bytes: usize::MAX, ..DecodeLimits::default() };
+        let (result, peak) = peak_of(|| photo(&file, &limits));
+        assert!(peak <= 16 * 0x600 * 0x500 + (1 << 20), "{name}: {peak} bytes held");
+        assert!(result.is_ok(), "{name}: {result:?}");
+        eprintln!("{name}: {:.1} bytes a pixel", peak as f64 / (0x600 * 0x500) as f64);
+    }
+}
