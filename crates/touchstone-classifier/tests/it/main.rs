@@ -1,0 +1,4 @@
+//! The one integration binary of this crate.
+
+#[cfg(test)]
+mod tables;
