@@ -1,0 +1,226 @@
+//! Reading a brand owner's feed line by line, and saying what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use touchstone_types::{CatalogKey, CatalogRecord, Gtin, PhotoFeatures, ProductRecord};
+
+use crate::live::Catalog;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The line is left out.
+    Error,
+    /// The line counts, but its owner will want to know.
+    Warning,
+}
+
+/// Something wrong with one line of a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file's name.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{}:{}: {word}: {}", self.file, self.line, self.message)
+    }
+}
+
+/// What was read from the files of a feed.
+#[derive(Debug, Default)]
+pub struct Feed {
+    /// The records that can be used.
+    pub catalog: Catalog,
+    /// What is wrong, in the order of the lines.
+    pub problems: Vec<Problem>,
+    places: BTreeMap<CatalogKey, Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    file: String,
+    line: usize,
+}
+
+impl Feed {
+    /// Adds the lines of one JSON Lines file; blank lines are passed over. Of a repeated key the last line counts.
+    pub fn read(&mut self, file: &str, bytes: &[u8]) {
+        for (idx, line) in bytes.split(|b| *b == b'\n').enumerate() {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let place = Place { file: file.to_owned(), line: idx + 1 };
+            // A byte order mark is no part of the first line.
+            let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+            match CatalogRecord::from_json(line) {
+                Ok(record) => self.insert(record, &place),
+                Err(error) => self.report(&place, Severity::Error, error.to_string()),
+            }
+        }
+    }
+
+    /// Looks at the whole: products without their brand, brands of one name. Call it when every file has been read.
+    pub fn finish(&mut self) {
+        let mut found = Vec::new();
+        let mut names: BTreeMap<String, &CatalogKey> = BTreeMap::new();
+        for (key, place) in &self.places {
+            match self.catalog.get(key) {
+                Some(CatalogRecord::Product(product)) => {
+                    let brand = CatalogKey::Brand(product.brand_id.clone());
+                    if self.catalog.get(&brand).is_none() {
+                        let message =
+                            format!("product without a brand record \"{brand}\": it will be inactive");
+                        found.push((place.clone(), message));
+                    }
+                }
+                Some(CatalogRecord::Brand(brand)) => {
+                    if let Some(first) = names.insert(brand.name.to_lowercase(), key) {
+                        found.push((
+                            place.clone(),
+                            format!("the name \"{}\" is also that of {first}", brand.name),
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (place, message) in found {
+            self.report(&place, Severity::Warning, message);
+        }
+        self.problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    }
+
+    /// How many lines are left out.
+    pub fn n_errors(&self) -> usize {
+        self.problems.iter().filter(|p| p.severity == Severity::Error).count()
+    }
+
+    fn insert(&mut self, record: CatalogRecord, place: &Place) {
+        for message in doubts(&record) {
+            self.report(place, Severity::Warning, message);
+        }
+        let key = record.key();
+        if let Some(earlier) = self.places.insert(key.clone(), place.clone()) {
+            let message =
+                format!("{key} stands already in {}:{}; this line replaces it", earlier.file, earlier.line);
+            self.report(place, Severity::Warning, message);
+        }
+        self.catalog.insert(record);
+    }
+
+    fn report(&mut self, place: &Place, severity: Severity, message: String) {
+        self.problems.push(Problem { file: place.file.clone(), line: place.line, severity, message });
+    }
+}
+
+/// What an owner will want to know about one record, though it can be used.
+fn doubts(record: &CatalogRecord) -> Vec<String> {
+    let mut found = Vec::new();
+    if let CatalogRecord::Product(product) = record {
+        found.extend(
+            product.gtins.iter().filter_map(|gtin| Gtin::parse(gtin).err()).map(|e| format!("gtins: {e}")),
+        );
+        found.extend(price_doubt(product));
+    }
+    for (idx, image) in record.images().iter().enumerate() {
+        let outdated = image.features.filter(|f| f.version != PhotoFeatures::VERSION);
+        if let (Some(features), None) = (outdated, &image.url) {
+            found.push(format!(
+                "images[{idx}]: features of version {}, this build needs {}, and there is no url to compute them from",
+                features.version,
+                PhotoFeatures::VERSION
+            ));
+        }
+    }
+    found
+}
+
+fn price_doubt(product: &ProductRecord) -> Option<String> {
+    let (list, floor) = (product.list_price.as_ref()?, product.price_floor.as_ref()?);
+    if list.currency() != floor.currency() {
+        return Some(format!("price_floor is {floor} but list_price is {list}: they cannot be compared"));
+    }
+    (floor.amount() > list.amount()).then(|| format!("price_floor {floor} is above list_price {list}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: &str, expected: &[&str]) -> Feed {
+        let mut feed = Feed::default();
+        feed.read("feed.jsonl", lines.as_bytes());
+        feed.finish();
+        let found: Vec<String> = feed.problems.iter().map(Problem::to_string).collect();
+        assert_eq!(found, expected);
+        feed
+    }
+
+    const BRAND: &str = r#"{"kind":"brand","brand_id":"lumora","name":"Lumora"}"#;
+
+    #[test]
+    fn good_lines_count_and_bad_ones_are_named() {
+        let lines = format!("{BRAND}\n\n{{\"kind\":\"brand\",\"brand_id\":\"\",\"name\":\"X\"}}\nnot json\n");
+        let feed = check(
+            &lines,
+            &[
+                "feed.jsonl:3: error: brand_id: must not be empty",
+                "feed.jsonl:4: error: expected a JSON object, found a single value",
+            ],
+        );
+        assert_eq!((feed.catalog.len(), feed.n_errors()), (1, 2));
+    }
+
+    #[test]
+    fn of_a_repeated_key_the_last_counts() {
+        let lines = format!("{BRAND}\n{}", BRAND.replace("Lumora", "Lumora Ink"));
+        let feed = check(
+            &lines,
+            &["feed.jsonl:2: warning: brand/lumora stands already in feed.jsonl:1; this line replaces it"],
+        );
+        let Some(CatalogRecord::Brand(brand)) = feed.catalog.records().next() else { panic!("no brand") };
+        assert_eq!(brand.name, "Lumora Ink");
+    }
+
+    #[test]
+    fn doubtful_products_are_kept_with_a_warning() {
+        let product = |extra: &str| {
+            format!(r#"{{"kind":"product","brand_id":"lumora","product_id":"P","title":"Lumora 20"{extra}}}"#)
+        };
+        check(
+            &product(""),
+            &["feed.jsonl:1: warning: product without a brand record \"brand/lumora\": it will be inactive"],
+        );
+        check(
+            &format!("{BRAND}\n{}", product(r#","gtins":["614141000037"]"#)),
+            &["feed.jsonl:2: warning: gtins: the check digit of 614141000037 should be 6"],
+        );
+        let prices = r#","list_price":{"amount":"10","currency":"BRL"},"price_floor":{"amount":"11","currency":"BRL"}"#;
+        check(
+            &format!("{BRAND}\n{}", product(prices)),
+            &["feed.jsonl:2: warning: price_floor 11 BRL is above list_price 10 BRL"],
+        );
+    }
+
+    #[test]
+    fn two_brands_of_one_name_are_named() {
+        let other = r#"{"kind":"brand","brand_id":"other","name":"LUMORA"}"#;
+        check(
+            &format!("{BRAND}\n{other}"),
+            &["feed.jsonl:2: warning: the name \"LUMORA\" is also that of brand/lumora"],
+        );
+    }
+}
