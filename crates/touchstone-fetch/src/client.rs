@@ -1,0 +1,272 @@
+//! HTTP: one photo's bytes, through redirects, within limits.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::Resolve;
+use reqwest::header::{ACCEPT, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::sync::OwnedSemaphorePermit;
+use url::Url;
+
+use crate::cache::{Outcome, PhotoCache};
+use crate::dns::{GuardedResolver, Resolver};
+use crate::error::{FetchError, Problem};
+use crate::guard::{UrlGuard, judge_address};
+use crate::hosts::canonical;
+use crate::settings::FetchSettings;
+use crate::turns::Turns;
+
+/// Idle connections are kept this long, because photos of one seller come together.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// What the client asks for: the formats that can be decoded, and no page in their place.
+const PICTURES: &str = "image/jpeg, image/png, image/webp, image/gif, image/bmp, image/*;q=0.5";
+
+/// Fetches bytes. Everything it does is bounded except time, which is its caller's to bound.
+pub(crate) struct PhotoClient {
+    client: Client,
+    guard: UrlGuard,
+    turns: Turns,
+    max_bytes: usize,
+    max_redirects: usize,
+    retries: u32,
+    retry_pause: Duration,
+}
+
+/// What a host said about a photo.
+pub(crate) enum Answer {
+    /// Here it is.
+    Bytes(Download),
+    /// It is the one whose tag was sent along.
+    Unchanged(Outcome),
+}
+
+/// A photo's bytes and where they came from.
+pub(crate) struct Download {
+    pub(crate) bytes: Vec<u8>,
+    /// The URL that answered, after redirects.
+    pub(crate) url: Url,
+    /// The tag the host gave the bytes.
+    pub(crate) tag: Option<HeaderValue>,
+}
+
+/// What one request came to.
+enum Hop {
+    Answer(Box<Answer>),
+    Redirect(Url),
+}
+
+impl Hop {
+    fn answer(answer: Answer) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
+impl PhotoClient {
+    pub(crate) fn new(settings: &FetchSettings, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
+        Ok(Self {
+            client: http(Arc::new(GuardedResolver(resolver)), settings.max_concurrent_per_host.get())?,
+            guard: UrlGuard::new(settings)?,
+            turns: Turns::new(settings.max_concurrent, settings.max_concurrent_per_host),
+            max_bytes: settings.decode.max_bytes,
+            max_redirects: settings.max_redirects,
+            retries: settings.retries,
+            retry_pause: settings.retry_pause,
+        })
+    }
+
+    /// What stands under `url`, and the turn that bounds the memory for it: to be kept as long as the bytes are.
+    pub(crate) async fn get(
+        &self,
+        url: &str,
+        cache: &PhotoCache,
+    ) -> Result<(Answer, OwnedSemaphorePermit), Problem> {
+        let mut url = self.guard.check(url)?;
+        let mut host_turn = self.turns.of_host(&host_of(&url)).await;
+        // The host's turn comes first, so that those who wait for a slow host do not keep others from theirs.
+        let turn = self.turns.of_all().await;
+        for _ in 0..=self.max_redirects {
+            match self.hop(&url, cache).await? {
+                Hop::Answer(answer) => return Ok((*answer, turn)),
+                Hop::Redirect(next) => {
+                    if host_of(&next) != host_of(&url) {
+                        drop(host_turn);
+                        host_turn = self.turns.of_host(&host_of(&next)).await;
+                    }
+                    url = next;
+                }
+            }
+        }
+        Err(Problem::TooManyRedirects(self.max_redirects))
+    }
+
+    /// One request, repeated after failures that may pass.
+    async fn hop(&self, url: &Url, cache: &PhotoCache) -> Result<Hop, Problem> {
+        for attempt in 0..self.retries {
+            match self.request(url, cache).await {
+                Err(problem) if problem.may_pass() => {
+                    tracing::debug!(host = host_of(url), attempt, %problem, "a fetch is repeated");
+                    tokio::time::sleep(jittered(self.retry_pause)).await;
+                }
+                result => return result,
+            }
+        }
+        self.request(url, cache).await
+    }
+
+    async fn request(&self, url: &Url, cache: &PhotoCache) -> Result<Hop, Problem> {
+        let tagged = cache.tagged(url);
+        let mut request = self.client.get(url.clone());
+        if let Some((tag, _)) = &tagged {
+            request = request.header(IF_NONE_MATCH, tag);
+        }
+        let response = request.send().await?;
+        self.judge_peer(url, &response)?;
+        match (response.status(), tagged) {
+            (StatusCode::OK, _) => {
+                let tag = response.headers().get(ETAG).cloned();
+                let bytes = self.body(response).await?;
+                Ok(Hop::answer(Answer::Bytes(Download { bytes, url: url.clone(), tag })))
+            }
+            (StatusCode::NOT_MODIFIED, Some((_, outcome))) => Ok(Hop::answer(Answer::Unchanged(outcome))),
+            (
+                StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT,
+                _,
+            ) => self.redirect(url, &response).map(Hop::Redirect),
+            (status, _) => Err(Problem::Status(status.as_u16())),
+        }
+    }
+
+    /// The resolver has filtered the address already; this holds should the client ever connect to anything else.
+    fn judge_peer(&self, url: &Url, response: &Response) -> Result<(), Problem> {
+        match response.remote_addr() {
+            Some(peer) if !self.guard.is_test_origin(url) => Ok(judge_address(peer.ip())?),
+            _ => Ok(()),
+        }
+    }
+
+    fn redirect(&self, from: &Url, response: &Response) -> Result<Url, Problem> {
+        let location =
+            response.headers().get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let location = location.ok_or_else(|| Problem::BadRedirect(response.status().as_u16()))?;
+        Ok(self.guard.check_redirect(from, location)?)
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Problem> {
+        let max_bytes = self.max_bytes;
+        // What a host declares is believed when it is too much, and no memory is taken on its word.
+        if response.content_length().is_some_and(|declared| declared > max_bytes as u64) {
+            return Err(Problem::TooLarge { max_bytes });
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if chunk.len() > max_bytes - bytes.len() {
+                return Err(Problem::TooLarge { max_bytes });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}
+
+/// The client that follows nothing, tells nothing and goes through nobody.
+fn http(resolver: Arc<dyn Resolve>, max_idle_per_host: usize) -> Result<Client, FetchError> {
+    Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .dns_resolver(resolver)
+        .redirect(Policy::none())
+        .no_proxy()
+        .referer(false)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(max_idle_per_host)
+        .user_agent(concat!("touchstone/", env!("CARGO_PKG_VERSION")))
+        .default_headers(HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(PICTURES))]))
+        .build()
+        .map_err(FetchError::Client)
+}
+
+/// HTTP/1.1 over TLS 1.2 or 1.3, with the machine's own root certificates.
+fn tls() -> Result<ClientConfig, FetchError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(FetchError::Tls)?;
+    let mut config = builder.with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn host_of(url: &Url) -> String {
+    url.host().map_or_else(String::new, |host| canonical(&host))
+}
+
+/// Half to one and a half times `mean`, so that many workers do not come back at once.
+fn jittered(mean: Duration) -> Duration {
+    // A hasher that the standard library seeds anew each time is all the chance that is needed here.
+    let chance = f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX);
+    mean.mul_f64(0.5 + chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::dns::{Addrs, Name, Resolving};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Finds every name on loopback, which no resolver of the product may.
+    struct Loopback;
+
+    impl Resolve for Loopback {
+        fn resolve(&self, _: Name) -> Resolving {
+            let addresses: Addrs = Box::new([([127, 0, 0, 1], 0).into()].into_iter());
+            Box::pin(async move { Ok(addresses) })
+        }
+    }
+
+    #[tokio::test]
+    async fn https_speaks_tls_and_takes_no_other_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://photos.lumora.example:{}/", listener.local_addr().unwrap().port());
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut hello = vec![0; 5];
+            stream.read_exact(&mut hello).await.unwrap();
+            assert_eq!(hello[..2], [22, 3], "a TLS handshake record");
+            let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
+            stream.read_exact(&mut rest).await.unwrap();
+            for expected in [b"photos.lumora.example".as_slice(), b"\x08http/1.1"] {
+                assert!(
+                    rest.windows(expected.len()).any(|window| window == expected),
+                    "the server's name, the protocol"
+                );
+            }
+            // The client may have gone already.
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        };
+        let client = http(Arc::new(Loopback), 1).unwrap();
+        let (answer, ()) = tokio::join!(client.get(url).send(), server);
+        assert!(Problem::from(answer.unwrap_err()).may_pass(), "no connection");
+    }
+
+    #[test]
+    fn pauses_lie_around_their_mean() {
+        let mean = Duration::from_millis(100);
+        for _ in 0..100 {
+            let pause = jittered(mean).as_millis();
+            assert!((50..=150).contains(&pause), "{pause}");
+        }
+        assert_eq!(jittered(Duration::ZERO), Duration::ZERO);
+    }
+}

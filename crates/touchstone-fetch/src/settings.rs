@@ -1,0 +1,57 @@
+//! What may be fetched, and what it may cost.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use touchstone_image_hash::DecodeLimits;
+
+/// What may be fetched, and what it may cost. The defaults suit a worker with a few GiB of memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchSettings {
+    /// If set, the only hosts fetched: `photos.lumora.example` is that host alone, `*.lumora.example` every host below it.
+    /// An empty list allows none. Default: not set.
+    pub allow_hosts: Option<Vec<String>>,
+    /// Hosts that are never fetched. An entry covers the hosts below it too, because whoever owns a name can make as many
+    /// names below it as they like. Default: none.
+    pub deny_hosts: Vec<String>,
+    /// Origins of the form `http://127.0.0.1:PORT` that are exempt from the rules on scheme and address, for tests alone.
+    /// The host lists hold for them too. Default: none.
+    pub test_origins: Vec<String>,
+    /// What a picture may cost. `max_bytes` also ends a download. Default: [`DecodeLimits::default`].
+    pub decode: DecodeLimits,
+    /// How many redirects are followed for one photo. Default 5.
+    pub max_redirects: usize,
+    /// How many photos are fetched, or wait to be decoded, at once. With `decode.max_bytes` it bounds the memory for
+    /// downloads. Default 32.
+    pub max_concurrent: NonZeroUsize,
+    /// How many photos are fetched from one host at once. Default 4.
+    pub max_concurrent_per_host: NonZeroUsize,
+    /// How many pictures are decoded at once. Default: the number of processors.
+    pub max_decoding: NonZeroUsize,
+    /// How often a request is repeated after a failure that may pass: a broken connection, or status 429, 500, 502, 503 or
+    /// 504. Default 1.
+    pub retries: u32,
+    /// The mean pause before a repetition; the real one lies between half of it and one and a half. Default 100 ms.
+    pub retry_pause: Duration,
+    /// How many photos are remembered by content, and how many URLs by their entity tags. About 1 KiB each. Default 32,768.
+    pub cached_photos: usize,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        let count = |n| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            allow_hosts: None,
+            deny_hosts: Vec::new(),
+            test_origins: Vec::new(),
+            decode: DecodeLimits::default(),
+            max_redirects: 5,
+            max_concurrent: count(32),
+            max_concurrent_per_host: count(4),
+            max_decoding: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            retries: 1,
+            retry_pause: Duration::from_millis(100),
+            cached_photos: 32_768,
+        }
+    }
+}
