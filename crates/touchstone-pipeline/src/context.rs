@@ -1,0 +1,97 @@
+//! What listings are judged with.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use touchstone_catalog::Snapshot;
+use touchstone_classifier::{Bundle, Classifier, ClassifierError};
+use touchstone_text::Lexicon;
+use touchstone_types::Versions;
+
+use crate::features::feature_names;
+use crate::policy::Policy;
+
+/// A model file, ready to score.
+#[derive(Debug, Clone)]
+pub struct Model {
+    id: String,
+    classifier: Classifier,
+}
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// A damaged file, one of another version, one without a classifier, or one trained on other features than this build
+    /// computes; the message says what to do.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ClassifierError> {
+        let bundle = Bundle::from_bytes(bytes)?;
+        Ok(Self { id: bundle.id(), classifier: bundle.classifier(&feature_names())? })
+    }
+
+    /// The content hash that stands in `versions.model`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The part that scores listings.
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+}
+
+/// What listings are judged with: immutable and cheap to clone; a change of the catalog makes a new one.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) model: Option<Arc<Model>>,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) versions: Versions,
+}
+
+impl Context {
+    /// Puts the parts together and notes their versions. `lexicon` is the one that the snapshot was built with.
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        lexicon: &Lexicon,
+        model: Option<Arc<Model>>,
+        policy: Arc<Policy>,
+    ) -> Self {
+        let versions = Versions {
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            catalog: snapshot.digest().to_owned(),
+            model: model.as_ref().map(|m| m.id.clone()),
+            policy: policy_id(&policy, lexicon),
+        };
+        Self { snapshot, model, policy, versions }
+    }
+
+    /// The same model and policy over another state of the catalog.
+    pub fn with_snapshot(&self, snapshot: Arc<Snapshot>) -> Self {
+        let versions = Versions { catalog: snapshot.digest().to_owned(), ..self.versions.clone() };
+        Self { snapshot, versions, ..self.clone() }
+    }
+
+    /// The catalog.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The settings of the decision table.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What a verdict made with this context says of itself.
+    pub fn versions(&self) -> &Versions {
+        &self.versions
+    }
+}
+
+/// The lexicon decides as much as the thresholds do, so both are in the policy's version.
+fn policy_id(policy: &Policy, lexicon: &Lexicon) -> String {
+    let mut hash = Sha256::new();
+    hash.update(policy.canonical());
+    hash.update(lexicon.id());
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,8 @@
+//! The pipeline from wire form to verdict.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says what it skips")]
+
+mod fixtures;
+mod laws;
+mod real_listings;
+mod support;
