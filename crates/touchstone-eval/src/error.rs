@@ -1,0 +1,59 @@
+//! Why a data set could not be read, written or made.
+
+use std::path::PathBuf;
+
+use touchstone_types::ParseError;
+
+/// What went wrong with a data set.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A file could not be opened, read or written.
+    #[error("{}: {action} failed", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done: `reading`, `writing`.
+        action: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A line of a JSON Lines file is not what the file should hold.
+    #[error("{}, line {line}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// A row of `labels.csv` is malformed, or stands twice.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The catalog has no product with a live brand, so there is nothing to sell.
+    #[error("the catalog has no product whose brand has a record, so a market has nothing to sell")]
+    NoProducts,
+    /// A setting of the market is outside its range.
+    #[error("{name} is {value}, but must be {allowed}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// The value given.
+        value: String,
+        /// The values allowed.
+        allowed: &'static str,
+    },
+}
+
+impl EvalError {
+    pub(crate) fn io(path: &std::path::Path, action: &'static str, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), action, source }
+    }
+}

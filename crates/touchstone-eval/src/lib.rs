@@ -1,0 +1,40 @@
+//! Data sets, the seeded market simulator and the reports.
+//!
+//! ```text
+//! catalog ──▶ market ──▶ listings + labels ──▶ forms ──▶ DIR/{catalog.jsonl, listings.jsonl, labels.csv}
+//!             seed                               │
+//!                                                ▼
+//!                            verdicts + labels ──▶ report ──▶ counts and metrics
+//! ```
+//!
+//! The market knows nothing of how listings are judged: it imports no text, image or classifier code and no lexicon, so
+//! that what it hides is not hidden with the finder's own words. The same catalog, settings and seed give the same bytes on
+//! any machine. A report never looks into a listing: it sees verdicts and labels alone.
+//!
+//! ```
+//! use touchstone_eval::{MarketSettings, simulate};
+//! use touchstone_types::CatalogRecord;
+//!
+//! let catalog: Vec<CatalogRecord> = [
+//!     r#"{"kind":"brand","brand_id":"lumora","name":"Lumora"}"#,
+//!     r#"{"kind":"product","brand_id":"lumora","product_id":"LM-20K","title":"Cartucho Lumora 20 Preto"}"#,
+//! ]
+//! .iter()
+//! .map(|line| CatalogRecord::from_json(line.as_bytes()).unwrap())
+//! .collect();
+//! let settings = MarketSettings { n_listings: 50, ..MarketSettings::default() };
+//! let market = simulate(&catalog, &settings, None).unwrap();
+//! assert_eq!(market.labels.len(), market.listings.len());
+//! ```
+
+mod error;
+mod forms;
+mod market;
+mod report;
+mod training;
+
+pub use error::EvalError;
+pub use forms::{Label, ListingsFolder, read_catalog, read_labels, read_listings};
+pub use market::{Behaviour, Market, MarketSettings, PhotoSource, simulate};
+pub use report::{ListingsReport, report};
+pub use training::training_table;
