@@ -1,0 +1,363 @@
+//! What the poller, the judges and the committer share: the partitions this worker owns, and what is in hand of each.
+//!
+//! One mutex guards ownership and results together. The committer looks, under it, whether every partition of a burst is
+//! still owned and takes the group's metadata at the same moment; a revocation takes the same mutex. Kafka itself checks
+//! only that the member and the generation are current, not that the partition is still the member's.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::outcome::Outcome;
+use crate::tracker::Tracker;
+
+/// Where the result of one input belongs. It becomes void when the partition is taken away.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    epoch: u64,
+    void: Arc<AtomicBool>,
+}
+
+impl Slot {
+    /// Whether the partition has been taken away, so that working on is pointless.
+    pub(crate) fn is_void(&self) -> bool {
+        self.void.load(Ordering::Acquire)
+    }
+}
+
+/// One finished input of a burst.
+#[derive(Debug, Clone)]
+pub(crate) struct BurstItem {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    epoch: u64,
+    pub(crate) outcome: Arc<Outcome>,
+}
+
+/// Finished inputs that are committed in one transaction: of each partition a piece of its ready prefix, in order.
+pub(crate) type Burst = Vec<BurstItem>;
+
+/// When the committer should begin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trigger {
+    /// This many results are enough.
+    pub(crate) n_ready: usize,
+    /// Fewer are committed at this moment.
+    pub(crate) at: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    owned: BTreeMap<i32, Partition>,
+    last_epoch: u64,
+    /// The poller waits for the ready prefixes to be committed: begin at once.
+    flush: bool,
+    /// A burst is in the hands of the committer.
+    in_burst: bool,
+    /// The session is over: nothing will be committed any more.
+    ended: bool,
+    /// How many results are ready, over all partitions.
+    n_ready: usize,
+}
+
+#[derive(Debug)]
+struct Partition {
+    epoch: u64,
+    void: Arc<AtomicBool>,
+    tracker: Tracker<Arc<Outcome>>,
+    /// The end of the partition as the client last heard of it.
+    end: Option<i64>,
+}
+
+impl Board {
+    /// This worker now owns `partition` and reads it from `next` on, where that is known.
+    pub(crate) fn assign(&self, partition: i32, next: Option<i64>) {
+        let mut state = self.lock();
+        state.drop_partition(partition);
+        state.last_epoch += 1;
+        let epoch = state.last_epoch;
+        let tracker = Tracker::new(next);
+        state.owned.insert(partition, Partition { epoch, void: Arc::default(), tracker, end: None });
+    }
+
+    /// Registers a received offset; `None` if the partition is not owned or the offset was received before.
+    pub(crate) fn receive(&self, partition: i32, offset: i64) -> Option<Slot> {
+        let mut state = self.lock();
+        let owned = state.owned.get_mut(&partition)?;
+        let (epoch, void) = (owned.epoch, Arc::clone(&owned.void));
+        owned.tracker.receive(offset, Instant::now()).then_some(Slot { partition, offset, epoch, void })
+    }
+
+    /// Hands in the result of one input. It is dropped if its slot is void.
+    pub(crate) fn complete(&self, slot: &Slot, outcome: Outcome) {
+        let mut state = self.lock();
+        let Some(owned) = state.owned.get_mut(&slot.partition).filter(|p| p.epoch == slot.epoch) else {
+            return;
+        };
+        let before = owned.tracker.n_ready();
+        owned.tracker.complete(slot.offset, Arc::new(outcome));
+        let grown = owned.tracker.n_ready() - before;
+        state.n_ready += grown;
+        drop(state);
+        if grown > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until there is a burst to commit, at most for `limit`; `None` when there is none yet.
+    pub(crate) fn next_burst(&self, trigger: Trigger, limit: Duration, max_bytes: usize) -> Option<Burst> {
+        let give_up = Instant::now() + limit;
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let enough =
+                state.n_ready >= trigger.n_ready || (state.n_ready > 0 && (now >= trigger.at || state.flush));
+            if enough && !state.ended {
+                return Some(state.take_burst(max_bytes));
+            }
+            let until = if state.n_ready > 0 { give_up.min(trigger.at) } else { give_up };
+            if state.ended || now >= give_up {
+                return None;
+            }
+            let wait = until.saturating_duration_since(now).max(Duration::from_micros(200));
+            state = self.wait(state, wait);
+        }
+    }
+
+    /// The items of a burst whose partition is still owned since they were taken, and, at the same moment, whatever
+    /// `and_then` finds.
+    pub(crate) fn still_owned<R>(&self, burst: Burst, and_then: impl FnOnce() -> R) -> (Burst, R) {
+        let state = self.lock();
+        let owned =
+            |item: &BurstItem| state.owned.get(&item.partition).is_some_and(|p| p.epoch == item.epoch);
+        let burst = burst.into_iter().filter(owned).collect();
+        (burst, and_then())
+    }
+
+    /// The burst has been committed, or given up with nothing left of it.
+    pub(crate) fn finish_burst(&self, committed: &[BurstItem]) {
+        let mut state = self.lock();
+        let mut last: BTreeMap<(i32, u64), i64> = BTreeMap::new();
+        for item in committed {
+            last.insert((item.partition, item.epoch), item.offset);
+        }
+        for ((partition, epoch), offset) in last {
+            let Some(owned) = state.owned.get_mut(&partition).filter(|p| p.epoch == epoch) else { continue };
+            let before = owned.tracker.n_ready();
+            owned.tracker.commit(offset);
+            let gone = before - owned.tracker.n_ready();
+            state.n_ready -= gone;
+        }
+        state.in_burst = false;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until what is ready of these partitions has been committed, at most for `limit`, and gives them up.
+    /// What was still being judged becomes void: the next owner judges it.
+    pub(crate) fn revoke(&self, partitions: &[i32], limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut state = self.lock();
+        state.flush = true;
+        self.changed.notify_all();
+        let has_ready = |state: &State| {
+            partitions.iter().any(|p| state.owned.get(p).is_some_and(|p| p.tracker.n_ready() > 0))
+        };
+        while (has_ready(&state) || state.in_burst) && !state.ended && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            state = self.wait(state, left.max(Duration::from_millis(1)));
+        }
+        let clean = !has_ready(&state) && !state.in_burst;
+        state.flush = false;
+        for partition in partitions {
+            state.drop_partition(*partition);
+        }
+        clean
+    }
+
+    /// These partitions are already somebody else's: everything in hand of them is void.
+    pub(crate) fn lose(&self, partitions: &[i32]) {
+        let mut state = self.lock();
+        for partition in partitions {
+            state.drop_partition(*partition);
+        }
+    }
+
+    /// Waits until nothing is in hand, at most for `limit`. True if so.
+    pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut state = self.lock();
+        state.flush = true;
+        self.changed.notify_all();
+        while !state.is_idle() && !state.ended && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            state = self.wait(state, left.max(Duration::from_millis(1)));
+        }
+        state.flush = false;
+        state.is_idle()
+    }
+
+    /// Ends the session: everything in hand is void, and nobody waits any more.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        let partitions: Vec<i32> = state.owned.keys().copied().collect();
+        for partition in partitions {
+            state.drop_partition(partition);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// The partitions owned.
+    pub(crate) fn partitions(&self) -> Vec<i32> {
+        self.lock().owned.keys().copied().collect()
+    }
+
+    /// The offset that should be received next of each partition, where that is known.
+    pub(crate) fn positions(&self) -> Vec<(i32, Option<i64>)> {
+        self.lock().owned.iter().map(|(partition, p)| (*partition, p.tracker.position())).collect()
+    }
+
+    /// Notes where a partition ends.
+    pub(crate) fn set_end(&self, partition: i32, end: i64) {
+        if let Some(owned) = self.lock().owned.get_mut(&partition) {
+            owned.end = Some(end);
+        }
+    }
+
+    /// How many inputs of each partition wait to be committed, those in Kafka included, where both ends are known.
+    pub(crate) fn lags(&self) -> Vec<(i32, i64)> {
+        let lag = |p: &Partition| Some((p.end? - p.tracker.next()?).max(0));
+        self.lock().owned.iter().filter_map(|(partition, p)| Some((*partition, lag(p)?))).collect()
+    }
+
+    /// When the oldest input in hand was received.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.lock().owned.values().filter_map(|p| p.tracker.oldest()).min()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs while the lock is held, so a poisoned state is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl State {
+    fn take_burst(&mut self, max_bytes: usize) -> Burst {
+        self.in_burst = true;
+        let (mut burst, mut bytes) = (Burst::new(), 0_usize);
+        for (partition, owned) in &self.owned {
+            for (offset, outcome) in owned.tracker.ready() {
+                if bytes >= max_bytes {
+                    return burst;
+                }
+                bytes += outcome.bytes;
+                let (partition, epoch, outcome) = (*partition, owned.epoch, Arc::clone(outcome));
+                burst.push(BurstItem { partition, offset, epoch, outcome });
+            }
+        }
+        burst
+    }
+
+    fn drop_partition(&mut self, partition: i32) {
+        if let Some(owned) = self.owned.remove(&partition) {
+            owned.void.store(true, Ordering::Release);
+            self.n_ready -= owned.tracker.n_ready();
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.in_burst && self.owned.values().all(|p| p.tracker.len() == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(partitions: &[i32]) -> Board {
+        let board = Board::default();
+        for partition in partitions {
+            board.assign(*partition, Some(0));
+        }
+        board
+    }
+
+    fn burst(board: &Board) -> Burst {
+        let trigger = Trigger { n_ready: 1, at: Instant::now() };
+        board.next_burst(trigger, Duration::ZERO, usize::MAX).unwrap_or_default()
+    }
+
+    #[test]
+    fn results_of_an_earlier_ownership_are_dropped() {
+        let board = board(&[0]);
+        let old = board.receive(0, 5).unwrap();
+        board.lose(&[0]);
+        assert!(old.is_void());
+        board.assign(0, Some(5));
+        let new = board.receive(0, 5).unwrap();
+        board.complete(&old, Outcome::for_tests("old"));
+        assert!(burst(&board).is_empty());
+        board.complete(&new, Outcome::for_tests("new"));
+        assert_eq!(burst(&board).len(), 1);
+    }
+
+    #[test]
+    fn a_partition_that_goes_during_a_burst_goes_from_the_burst() {
+        let board = board(&[0, 1]);
+        for partition in [0, 1] {
+            board.complete(&board.receive(partition, 0).unwrap(), Outcome::for_tests("x"));
+        }
+        let taken = burst(&board);
+        assert_eq!(taken.len(), 2);
+        // The committer holds the burst, so the revocation waits for its limit and then takes the partition anyway.
+        assert!(!board.revoke(&[1], Duration::from_millis(5)));
+        let (left, metadata) = board.still_owned(taken, || "metadata");
+        assert_eq!((left.len(), left[0].partition, metadata), (1, 0, "metadata"));
+        board.finish_burst(&left);
+        assert!(board.wait_idle(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_burst_stops_at_its_bytes_and_keeps_the_order() {
+        let board = board(&[0]);
+        let slots: Vec<Slot> = (0..10).map(|offset| board.receive(0, offset).unwrap()).collect();
+        for slot in slots.iter().rev() {
+            board.complete(slot, Outcome::for_tests("0123456789"));
+        }
+        let trigger = Trigger { n_ready: 1, at: Instant::now() };
+        let taken = board.next_burst(trigger, Duration::ZERO, 35).unwrap();
+        assert_eq!(taken.iter().map(|i| i.offset).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        board.finish_burst(&taken);
+        assert_eq!(burst(&board).len(), 6);
+    }
+
+    #[test]
+    fn lag_counts_from_the_committed_offset() {
+        let board = board(&[0]);
+        assert_eq!(board.lags(), []);
+        board.set_end(0, 10);
+        board.receive(0, 0).unwrap();
+        assert_eq!(board.lags(), [(0, 10)]);
+        assert!(board.receive(0, 0).is_none());
+        assert!(board.receive(7, 0).is_none());
+    }
+}

@@ -1,0 +1,287 @@
+//! The thread that writes: results, flags, dead letters and offsets of many inputs in one short transaction.
+//!
+//! The transaction begins when everything that goes into it is ready, so it lives for milliseconds. No transaction call is
+//! ever made on another thread: some of them can block whatever their time-out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{CommitMode, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::Error;
+use crate::board::{Burst, BurstItem, Trigger};
+use crate::dead_letter::{DeadLetterWindow, RawInput, Rejection, dead_letter};
+use crate::group::GroupConsumer;
+use crate::headers;
+use crate::health::Pulse;
+use crate::metrics::{Metrics, Stage, TransactionEnd};
+use crate::outcome::{Ending, Origin, Outcome, OutputTopic};
+use crate::producer::{Failures, StepError, TransactionalProducer, is_denial, is_refusal};
+use crate::settings::TopicNames;
+use crate::stage::Desk;
+
+/// So many results are committed without waiting for more.
+const ENOUGH: usize = 1_000;
+
+/// What goes into one transaction at most, in bytes of records.
+const MAX_BURST_BYTES: usize = 8 << 20;
+
+/// How often a burst is tried before the session is set up anew.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// How the committer ended.
+#[derive(Debug)]
+pub(crate) enum CommitterEnd {
+    /// The session is over for another reason.
+    Over,
+    /// Set up a new session.
+    Rebuild { reason: String, fenced: bool },
+    /// Nothing helps.
+    Failed(Error),
+}
+
+pub(crate) struct Committer {
+    pub(crate) producer: TransactionalProducer,
+    pub(crate) consumer: Arc<GroupConsumer>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) topics: TopicNames,
+    pub(crate) window: Arc<Mutex<DeadLetterWindow>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) interval: Duration,
+    /// The simulated broker forgets offsets committed in a transaction, so there they are committed again outside.
+    pub(crate) simulated: bool,
+}
+
+/// How one attempt at a transaction ended.
+enum Attempt {
+    Committed,
+    /// Nothing was written. Kafka refused these records, if any.
+    Aborted(Failures),
+}
+
+impl Committer {
+    pub(crate) fn run(&self) -> CommitterEnd {
+        let mut next = Instant::now();
+        loop {
+            self.pulse.beat();
+            if self.desk.board.has_ended() {
+                return CommitterEnd::Over;
+            }
+            let trigger = Trigger { n_ready: ENOUGH, at: next };
+            let Some(burst) =
+                self.desk.board.next_burst(trigger, Duration::from_millis(500), MAX_BURST_BYTES)
+            else {
+                continue;
+            };
+            next = Instant::now() + self.interval;
+            let (burst, too_many) = self.count_dead_letters(burst);
+            if let Err(end) = self.commit_burst(burst) {
+                return end;
+            }
+            if let Some(error) = too_many {
+                return CommitterEnd::Failed(error);
+            }
+        }
+    }
+
+    /// Counts the dead letters of a burst; where they pass the limit, the burst ends before the one too many.
+    fn count_dead_letters(&self, mut burst: Burst) -> (Burst, Option<Error>) {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, item) in burst.iter().enumerate() {
+            let reason = match item.outcome.ending {
+                Ending::DeadLetter(reason) => Some(reason),
+                Ending::Judged(_) => None,
+            };
+            if let Err(error) = window.count(reason) {
+                burst.truncate(place);
+                return (burst, Some(error));
+            }
+        }
+        (burst, None)
+    }
+
+    /// Commits a burst, however many attempts it takes. Between attempts, what is no longer ours leaves the burst.
+    fn commit_burst(&self, mut burst: Burst) -> Result<(), CommitterEnd> {
+        let (mut n_attempts, mut one_by_one) = (0, false);
+        loop {
+            (burst, _) = self.desk.board.still_owned(burst, || ());
+            if burst.is_empty() {
+                self.desk.board.finish_burst(&[]);
+                return Ok(());
+            }
+            n_attempts += 1;
+            match self.transaction(&burst, one_by_one) {
+                Ok(Attempt::Committed) => {
+                    self.committed(&burst);
+                    return Ok(());
+                }
+                Ok(Attempt::Aborted(_)) if n_attempts >= MAX_ATTEMPTS => {
+                    let reason = format!("{n_attempts} transactions in a row were aborted");
+                    return Err(CommitterEnd::Rebuild { reason, fenced: false });
+                }
+                Ok(Attempt::Aborted(failures)) => {
+                    self.metrics.transaction(TransactionEnd::Aborted);
+                    self.after_abort(&mut burst, &failures, &mut one_by_one)?;
+                }
+                Err(error) => return Err(self.give_up(error)),
+            }
+        }
+    }
+
+    /// One transaction: begin, write everything, wait for Kafka's answers, add the offsets, commit.
+    fn transaction(&self, burst: &Burst, one_by_one: bool) -> Result<Attempt, StepError> {
+        let started = Instant::now();
+        self.producer.begin()?;
+        let failures = match self.write(burst, one_by_one) {
+            Err(StepError::Abort(error)) => return self.abort(&error.to_string(), Failures::new()),
+            other => other?,
+        };
+        if !failures.is_empty() {
+            return self.abort("records were refused", failures);
+        }
+        // Ownership and the group's metadata must be seen at the same moment: with fresher metadata, offsets of a
+        // partition that has gone meanwhile would be accepted.
+        let (owned, group) = self.desk.board.still_owned(burst.clone(), || self.consumer.group_metadata());
+        let Some(group) = group.filter(|_| owned.len() == burst.len()) else {
+            return self.abort("partitions were taken away", Failures::new());
+        };
+        match self.commit(burst, &group) {
+            Ok(()) => {
+                self.metrics.stage(Stage::Commit, started.elapsed());
+                Ok(Attempt::Committed)
+            }
+            Err(StepError::Abort(error)) => self.abort(&error.to_string(), Failures::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, burst: &Burst, one_by_one: bool) -> Result<Failures, StepError> {
+        for (place, item) in burst.iter().enumerate() {
+            for record in &item.outcome.records {
+                self.producer.send(record, self.topic(record.topic), place)?;
+            }
+            if one_by_one {
+                let failures = self.producer.wait_delivered()?;
+                if !failures.is_empty() {
+                    return Ok(failures);
+                }
+            }
+        }
+        self.producer.wait_delivered()
+    }
+
+    fn commit(&self, burst: &Burst, group: &ConsumerGroupMetadata) -> Result<(), StepError> {
+        let offsets = self.offsets(burst).map_err(StepError::Indefinite)?;
+        self.producer.send_offsets(&offsets, group)?;
+        self.producer.commit()?;
+        if self.simulated
+            && let Err(error) = self.consumer.commit(&offsets, CommitMode::Sync)
+        {
+            tracing::warn!(%error, "the simulated broker did not take the offsets");
+        }
+        Ok(())
+    }
+
+    /// The offset after the last one of each partition in the burst.
+    fn offsets(&self, burst: &Burst) -> Result<TopicPartitionList, KafkaError> {
+        let mut offsets = TopicPartitionList::new();
+        for item in burst {
+            let next = Offset::Offset(item.offset + 1);
+            match offsets.find_partition(&self.topics.listings, item.partition) {
+                Some(mut element) => element.set_offset(next)?,
+                None => offsets.add_partition_offset(&self.topics.listings, item.partition, next)?,
+            }
+        }
+        Ok(offsets)
+    }
+
+    fn abort(&self, reason: &str, failures: Failures) -> Result<Attempt, StepError> {
+        tracing::warn!(reason, n_refused = failures.len(), "transaction aborted");
+        self.producer.abort()?;
+        Ok(Attempt::Aborted(failures))
+    }
+
+    /// Kafka names every record of a refused batch, so after a refusal the records are written one by one, and then the
+    /// one that is refused becomes a dead letter: without this the burst would be aborted for ever.
+    fn after_abort(
+        &self,
+        burst: &mut Burst,
+        failures: &Failures,
+        one_by_one: &mut bool,
+    ) -> Result<(), CommitterEnd> {
+        if let Some((_, code)) = failures.iter().find(|(_, code)| is_denial(*code)) {
+            let source = KafkaError::MessageProduction(*code);
+            return Err(CommitterEnd::Failed(Error::kafka("write verdicts")(source)));
+        }
+        let refused = failures.iter().find(|(_, code)| is_refusal(*code));
+        match refused {
+            Some((place, code)) if *one_by_one => self.replace_refused(&mut burst[*place], *code),
+            Some(_) => {
+                *one_by_one = true;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a dead letter with the input's own key, bytes and headers in the place of a result that Kafka refuses.
+    fn replace_refused(&self, item: &mut BurstItem, code: RDKafkaErrorCode) -> Result<(), CommitterEnd> {
+        let source = KafkaError::MessageProduction(code);
+        let refused = Rejection::Refused { message: source.to_string() };
+        let old = &item.outcome;
+        let (Ending::Judged(_), Some(record)) = (old.ending, old.records.first()) else {
+            return Err(CommitterEnd::Failed(Error::kafka("write a dead letter")(source)));
+        };
+        let header = |name: &str| headers::last(&record.headers, name).unwrap_or_default();
+        let Some(source) = headers::Source::parse(header(headers::SOURCE)) else {
+            return Err(CommitterEnd::Failed(Error::kafka("write a dead letter")(source)));
+        };
+        tracing::warn!(%source, reason = refused.word(), "dead letter");
+        // Nothing of the burst has been written, so where this is one too many the next worker begins before it.
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window.recount(refused.word()).map_err(CommitterEnd::Failed)?;
+        drop(window);
+        let catalog_offsets = header(headers::CATALOG_OFFSETS).into();
+        let origin = Origin { source, catalog_offsets, trace: Vec::new() };
+        let letter = dead_letter(old.raw.clone(), &origin, &refused, self.desk.max_record_bytes.dead_letters);
+        let ending = Ending::DeadLetter(refused.word());
+        item.outcome = Arc::new(Outcome::new(vec![letter], ending, old.received, RawInput::default(), None));
+        Ok(())
+    }
+
+    fn committed(&self, burst: &Burst) {
+        self.metrics.transaction(TransactionEnd::Committed);
+        for item in burst {
+            self.metrics.listing(item.outcome.ending.word());
+            if let Ending::DeadLetter(reason) = item.outcome.ending {
+                self.metrics.dead_letter(reason);
+            }
+            self.metrics.stage(Stage::Whole, item.outcome.received.elapsed());
+        }
+        self.desk.board.finish_burst(burst);
+    }
+
+    fn give_up(&self, error: StepError) -> CommitterEnd {
+        self.metrics.transaction(TransactionEnd::Indefinite);
+        match error {
+            StepError::Denied(source) => {
+                CommitterEnd::Failed(Error::kafka("write verdicts in a transaction")(source))
+            }
+            StepError::Fenced(error) => CommitterEnd::Rebuild { reason: error.to_string(), fenced: true },
+            StepError::Abort(error) | StepError::Indefinite(error) => {
+                CommitterEnd::Rebuild { reason: error.to_string(), fenced: false }
+            }
+        }
+    }
+
+    fn topic(&self, topic: OutputTopic) -> &str {
+        match topic {
+            OutputTopic::Verdicts => &self.topics.verdicts,
+            OutputTopic::Review => &self.topics.review,
+            OutputTopic::DeadLetters => &self.topics.dead_letters,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The member of the consumer group: what happens when partitions come and go.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::Statistics;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::client::{self, REQUEST_TIMEOUT, SESSION_TIMEOUT};
+use crate::health::Health;
+use crate::stage::Desk;
+
+/// How long a revocation waits for the last burst. Longer, and the whole group would wait for us.
+const REVOKE_LIMIT: Duration = Duration::from_millis(SESSION_TIMEOUT.as_millis() as u64 / 3);
+
+/// How long to ask for committed offsets. A partition whose last owner died in the middle of a transaction has none
+/// until that transaction is over.
+const COMMITTED_LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
+
+/// Runs inside `poll`, on the poller's thread.
+pub(crate) struct GroupContext {
+    topic: String,
+    desk: Arc<Desk>,
+    health: Arc<Health>,
+    /// Set when the assignment changed: the poller forgets what it had paused.
+    pub(crate) assignment_changed: AtomicBool,
+    /// Why an assignment could not be taken up; the poller ends the session.
+    pub(crate) failure: Mutex<Option<KafkaError>>,
+}
+
+impl GroupContext {
+    pub(crate) fn new(topic: &str, desk: Arc<Desk>, health: Arc<Health>) -> Self {
+        let (topic, assignment_changed) = (topic.to_owned(), AtomicBool::new(false));
+        Self { topic, desk, health, assignment_changed, failure: Mutex::new(None) }
+    }
+
+    /// Takes up partitions from where the group's committed offsets say; from the beginning where it has none. The choice
+    /// is made here, so that an offset that is gone can be an error instead of a silent jump.
+    fn assign(&self, consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        let committed = self.committed(consumer, partitions)?;
+        let mut start = TopicPartitionList::with_capacity(committed.count());
+        for element in committed.elements() {
+            element.error()?;
+            let next = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            let offset = next.map_or(Offset::Beginning, Offset::Offset);
+            start.add_partition_offset(element.topic(), element.partition(), offset)?;
+            self.desk.board.assign(element.partition(), next);
+            tracing::info!(partition = element.partition(), from = ?offset, "partition assigned");
+        }
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(&start),
+            _ => consumer.assign(&start),
+        }
+    }
+
+    fn committed(
+        &self,
+        consumer: &GroupConsumer,
+        partitions: &TopicPartitionList,
+    ) -> KafkaResult<TopicPartitionList> {
+        if partitions.count() == 0 {
+            return Ok(TopicPartitionList::new());
+        }
+        let deadline = Instant::now() + COMMITTED_LIMIT;
+        loop {
+            let result = consumer.committed_offsets(partitions.clone(), REQUEST_TIMEOUT);
+            let result = result.and_then(|list| {
+                let error = list.elements().iter().find_map(|e| e.error().err());
+                error.map_or(Ok(list), Err)
+            });
+            match result {
+                Err(error) if Instant::now() < deadline && !self.desk.board.has_ended() => {
+                    tracing::warn!(%error, "asking for committed offsets again");
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn revoke(&self, consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        let numbers: Vec<i32> = partitions.elements().iter().map(|e| e.partition()).collect();
+        if consumer.assignment_lost() {
+            tracing::warn!(partitions = ?numbers, "partitions lost");
+            self.desk.board.lose(&numbers);
+        } else {
+            let clean = self.desk.board.revoke(&numbers, REVOKE_LIMIT);
+            tracing::info!(partitions = ?numbers, clean, "partitions revoked");
+        }
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+            _ => consumer.unassign(),
+        }
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka consumer");
+    }
+
+    /// Notes where the partitions end, for the lag.
+    fn stats(&self, statistics: Statistics) {
+        let Some(topic) = statistics.topics.get(&self.topic) else { return };
+        for (number, partition) in &topic.partitions {
+            // With read_committed the last stable offset is the end that matters.
+            let end = if partition.ls_offset >= 0 { partition.ls_offset } else { partition.hi_offset };
+            if *number >= 0 && end >= 0 {
+                self.desk.board.set_end(*number, end);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(
+        &self,
+        consumer: &GroupConsumer,
+        event: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let result = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let result = self.assign(consumer, partitions);
+                self.health.has_joined.store(true, Ordering::Relaxed);
+                result
+            }
+            _ => self.revoke(consumer, partitions),
+        };
+        self.assignment_changed.store(true, Ordering::Relaxed);
+        if let Err(error) = result {
+            let mut failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            failure.get_or_insert(error);
+        }
+    }
+
+    fn main_queue_min_poll_interval(&self) -> rdkafka::util::Timeout {
+        Duration::from_millis(50).into()
+    }
+}

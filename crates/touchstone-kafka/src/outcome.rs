@@ -1,0 +1,133 @@
+//! What becomes of one input: the records that are written for it.
+
+use std::time::Instant;
+
+use touchstone_types::{Decision, Flag, Verdict};
+
+use crate::dead_letter::RawInput;
+use crate::gate::Charge;
+use crate::headers::{self, HeaderList, RecordKind, Source};
+
+/// Where a record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OutputTopic {
+    Verdicts,
+    Review,
+    DeadLetters,
+}
+
+/// One record to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct OutputRecord {
+    pub(crate) topic: OutputTopic,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) headers: HeaderList,
+}
+
+impl OutputRecord {
+    /// About how long the record is on the wire.
+    pub(crate) fn bytes(&self) -> usize {
+        let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + text(value) + 8).sum();
+        text(&self.key) + text(&self.payload) + headers + RECORD_OVERHEAD
+    }
+}
+
+/// What Kafka adds to the key, value and headers of a record that stands alone in its batch: 61 bytes for the batch and up
+/// to 21 for the record, rounded up.
+const RECORD_OVERHEAD: usize = 128;
+
+/// What the metrics call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Judged(Decision),
+    /// The reason, a word.
+    DeadLetter(&'static str),
+}
+
+impl Ending {
+    /// The word of the metrics' label `outcome`.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Judged(decision) => decision.as_str(),
+            Self::DeadLetter(_) => "dead_letter",
+        }
+    }
+}
+
+/// The end of one input: a verdict, perhaps with its flag, or a dead letter.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) records: Vec<OutputRecord>,
+    pub(crate) ending: Ending,
+    /// The sum over the records.
+    pub(crate) bytes: usize,
+    /// When the input was received.
+    pub(crate) received: Instant,
+    /// The input, kept for as long as Kafka may still refuse the verdict; empty where a record already repeats it.
+    pub(crate) raw: RawInput,
+    /// Holds the listing's room until it is committed or void.
+    _charge: Option<Charge>,
+}
+
+impl Outcome {
+    pub(crate) fn new(
+        records: Vec<OutputRecord>,
+        ending: Ending,
+        received: Instant,
+        raw: RawInput,
+        charge: Option<Charge>,
+    ) -> Self {
+        let bytes: usize = records.iter().map(OutputRecord::bytes).sum();
+        let charge = charge.map(|mut charge| {
+            charge.becomes(bytes + raw.bytes());
+            charge
+        });
+        Self { records, ending, bytes, received, raw, _charge: charge }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(payload: &str) -> Self {
+        let bytes = payload.len();
+        let ending = Ending::Judged(Decision::Clear);
+        let raw = RawInput::default();
+        Self { records: Vec::new(), ending, bytes, received: Instant::now(), raw, _charge: None }
+    }
+}
+
+/// What an output inherits from its input and from the catalog it was judged with.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) source: Source,
+    pub(crate) catalog_offsets: std::sync::Arc<str>,
+    /// `traceparent` and `tracestate` of the input.
+    pub(crate) trace: HeaderList,
+}
+
+impl Origin {
+    /// The headers of every output.
+    pub(crate) fn headers(&self, kind: RecordKind) -> HeaderList {
+        let mut list: HeaderList = Vec::with_capacity(3 + self.trace.len());
+        list.push((headers::SOURCE.into(), Some(self.source.to_string().into_bytes())));
+        list.push((headers::KIND.into(), Some(kind.as_str().into())));
+        list.push((headers::CATALOG_OFFSETS.into(), Some(self.catalog_offsets.as_bytes().to_vec())));
+        list.extend(self.trace.iter().cloned());
+        list
+    }
+}
+
+/// The records of a judged listing: the verdict, and the flag where there is one.
+pub(crate) fn verdict_records(verdict: &Verdict, flag: Option<&Flag>, origin: &Origin) -> Vec<OutputRecord> {
+    let record = |topic, payload: String| OutputRecord {
+        topic,
+        key: Some(verdict.listing_id.as_str().into()),
+        payload: Some(payload.into_bytes()),
+        headers: origin.headers(RecordKind::Verdict),
+    };
+    let verdict_record = record(OutputTopic::Verdicts, verdict.to_json());
+    match flag {
+        Some(flag) => vec![verdict_record, record(OutputTopic::Review, flag.to_json())],
+        None => vec![verdict_record],
+    }
+}
