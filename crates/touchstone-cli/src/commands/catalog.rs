@@ -1,0 +1,121 @@
+//! `touchstone catalog`: checking feeds and sending them to the topic.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use touchstone_types::CatalogRecord;
+
+use crate::brokers::BrokerArgs;
+use crate::fault::{End, OrBadInput as _, Outcome};
+use crate::setup::{CheckedFeeds, check_feeds};
+use crate::terminal::{plain, print, say, table};
+
+/// Check catalog feeds, or send them to the catalog topic
+#[derive(Debug, Args)]
+pub(crate) struct CatalogArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Say what is wrong, line by line; exit status 2 if a line cannot be used
+    Check {
+        /// Feeds, JSON Lines; pictures are read relative to each file
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The counts as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hash the photos and send every record to the topic; nothing is sent if a line cannot be used
+    Submit {
+        /// Feeds, JSON Lines; pictures are read relative to each file
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        brokers: BrokerArgs,
+    },
+}
+
+pub(crate) fn run(args: &CatalogArgs) -> Outcome {
+    match &args.action {
+        Action::Check { files, json } => check(files, *json),
+        Action::Submit { files, brokers } => submit(files, brokers),
+    }
+}
+
+fn check(files: &[PathBuf], json: bool) -> Outcome {
+    let checked = check_feeds(files)?;
+    report(&checked);
+    let counts = Counts::of(&checked);
+    if json {
+        print(counts.json(&checked).to_string())?;
+    } else {
+        print(counts.table())?;
+    }
+    Ok(if checked.n_errors == 0 { End::Done } else { End::BadInput })
+}
+
+fn submit(files: &[PathBuf], brokers: &BrokerArgs) -> Outcome {
+    let settings = brokers.settings()?;
+    let checked = check_feeds(files)?;
+    report(&checked);
+    if checked.n_errors > 0 {
+        return Err(anyhow!("{} bad lines: nothing was sent", checked.n_errors)).or_bad_input();
+    }
+    let n = touchstone_kafka::submit_catalog(&settings, checked.catalog.records())?;
+    say(format!("{n} records sent to {}", settings.topics.catalog));
+    Ok(End::Done)
+}
+
+fn report(checked: &CheckedFeeds) {
+    for line in checked.problems.iter().chain(&checked.picture_problems) {
+        say(plain(line));
+    }
+}
+
+/// What a feed holds.
+#[derive(Default)]
+struct Counts {
+    brands: usize,
+    products: usize,
+    fakes: usize,
+    benign: usize,
+    photos: usize,
+    searchable: usize,
+}
+
+impl Counts {
+    fn of(checked: &CheckedFeeds) -> Self {
+        let mut counts = Self::default();
+        for record in checked.catalog.records() {
+            match record {
+                CatalogRecord::Brand(_) => counts.brands += 1,
+                CatalogRecord::Product(_) => counts.products += 1,
+                CatalogRecord::Fake(_) => counts.fakes += 1,
+                CatalogRecord::Benign(_) => counts.benign += 1,
+            }
+            counts.photos += record.images().len();
+            counts.searchable += record.images().iter().filter(|image| image.features.is_some()).count();
+        }
+        counts
+    }
+
+    fn json(&self, checked: &CheckedFeeds) -> serde_json::Value {
+        json!({
+            "brands": self.brands, "products": self.products, "fakes": self.fakes, "benign": self.benign,
+            "photos": self.photos, "searchable_photos": self.searchable, "errors": checked.n_errors,
+            "warnings": checked.problems.len() - checked.n_errors + checked.picture_problems.len(),
+        })
+    }
+
+    fn table(&self) -> String {
+        let mut rows = table(&["brands", "products", "known fakes", "benign", "photos", "searchable"], 0);
+        let counts = [self.brands, self.products, self.fakes, self.benign, self.photos, self.searchable];
+        rows.add_row(counts.map(|n| n.to_string()));
+        rows.trim_fmt()
+    }
+}

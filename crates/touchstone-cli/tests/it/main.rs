@@ -1,0 +1,6 @@
+//! The command as a user runs it: files in, exit status and output out, and the worker on a real Apache Kafka.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says what it skips")]
+
+mod commands;
+mod stream;
+mod support;
