@@ -1,0 +1,1 @@
+//! Measures the other crates; everything is in `benches/`.
