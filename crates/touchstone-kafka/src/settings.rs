@@ -192,11 +192,11 @@ impl PhotoSettings {
     }
 }
 
-/// `[models]`, `[policy]`, `[lexicon]`: where a file lies.
+/// `[models]`, `[policy]`, `[lexicon]`: where the file, or the folder of the lexicon, lies.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FileSettings {
-    /// The file, relative to the settings file; without one the compiled-in default serves.
+    /// The path, relative to the settings file; without one the compiled-in default serves.
     pub path: Option<PathBuf>,
 }
 
