@@ -126,6 +126,14 @@ pub struct ReferenceImage {
     pub features: Option<PhotoFeatures>,
 }
 
+impl ReferenceImage {
+    /// Whether features of this build's version are missing, and there is an address to compute them from.
+    pub fn wants_features(&self) -> bool {
+        let current = self.features.is_some_and(|features| features.version == PhotoFeatures::VERSION);
+        self.url.is_some() && !current
+    }
+}
+
 /// The key of a catalog record: `brand/<brand_id>`, `product/<brand_id>/<product_id>`, `fake/<brand_id>/<id>`,
 /// `benign/<id>`, with `%`, `/` and `#` inside ids percent-encoded. Ordered by kind, then by ids.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
