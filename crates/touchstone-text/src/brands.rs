@@ -6,6 +6,7 @@
 //!        └──▶ words ──▶ deletion neighbourhood (typos) · sign patterns (masked) ──────┘
 //! ```
 
+mod fragment;
 mod index;
 mod masked;
 mod resolve;
@@ -13,5 +14,7 @@ mod squeeze;
 mod typo;
 mod verify;
 
-pub(crate) use index::BrandIndex;
+pub(crate) use index::{BrandIndex, KnownWords};
 pub(crate) use resolve::{Effort, Found, find};
+#[cfg(test)]
+pub(crate) use squeeze::written_for;

@@ -1,13 +1,13 @@
 //! Folding: one pass from a text as written to plain lower-case characters, each with the way back to its place.
 //!
 //! Per character: compatibility decomposition (Unicode UAX #15), combining marks dropped, look-alikes of other scripts
-//! replaced by their prototype (the skeletons of Unicode TR39, and [`OWN_LOOK_ALIKES`] for those that TR39 folds
-//! elsewhere), lower case. Characters that nobody can see are dropped. What was undone is remembered in flags.
+//! replaced by the letter they are read as ([`look_alikes`]), lower case. Characters that nobody can see are dropped. What was undone is remembered in flags.
 
 use std::sync::LazyLock;
 
-use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_canonical, decompose_compatible, is_combining_mark};
+
+mod look_alikes;
 
 /// Characters that nobody can see stood right before this one.
 pub(crate) const HIDDEN_BEFORE: u8 = 1;
@@ -37,20 +37,24 @@ pub(crate) struct FoldedChar {
 pub(crate) fn fold(text: &str, max_scalars: usize) -> Vec<FoldedChar> {
     let mut out = Vec::with_capacity(text.len().min(max_scalars));
     let mut hidden = 0;
-    for (place, c) in text.chars().take(max_scalars).enumerate() {
-        let start = u32::try_from(place).expect("a listing has less than 4 Gi characters");
-        if c.is_ascii() {
-            let lower = c.to_ascii_lowercase();
-            let flags = if lower == c { 0 } else { UPPER };
-            let plain = if c.is_ascii_control() && c != '\n' { ' ' } else { lower };
-            out.push(FoldedChar { c: plain, raw: plain, start, end: start + 1, flags: flags | hidden });
+    let max_scalars = u32::try_from(max_scalars).unwrap_or(u32::MAX);
+    let (mut start, mut rest) = (0_u32, text);
+    while start < max_scalars {
+        // Most of most texts is ASCII: runs of it go over as a whole.
+        let most = rest.len().min((max_scalars - start) as usize);
+        let n = rest.as_bytes()[..most].iter().position(|b| !b.is_ascii()).unwrap_or(most);
+        if n > 0 {
+            let first = out.len();
+            out.extend(rest.as_bytes()[..n].iter().zip(start..).map(|(&b, place)| fold_ascii(b, place)));
+            out[first].flags |= hidden;
             hidden = 0;
+            start += u32::try_from(n).expect("no more than are left of 4 Gi");
+            rest = &rest[n..];
             continue;
         }
-        let entry = match LOW_TABLE.get(c as usize) {
-            Some(entry) => *entry,
-            None => Entry::of(c),
-        };
+        let Some(c) = rest.chars().next() else { break };
+        rest = &rest[c.len_utf8()..];
+        let entry = TABLE.entry(c);
         match entry {
             Entry::Hidden => hidden = HIDDEN_BEFORE,
             Entry::Mark { styled } => {
@@ -67,8 +71,17 @@ pub(crate) fn fold(text: &str, max_scalars: usize) -> Vec<FoldedChar> {
                 }
             }
         }
+        start += 1;
     }
     out
+}
+
+#[inline]
+fn fold_ascii(b: u8, start: u32) -> FoldedChar {
+    let lower = b.to_ascii_lowercase();
+    let flags = if lower == b { 0 } else { UPPER };
+    let plain = char::from(if b.is_ascii_control() && b != b'\n' { b' ' } else { lower });
+    FoldedChar { c: plain, raw: plain, start, end: start + 1, flags }
 }
 
 /// The folded characters of a short text that needs no way back.
@@ -84,9 +97,29 @@ enum Entry {
     Letters { chars: [char; 4], raw: char, n: u8, flags: u8 },
 }
 
-/// Accented Latin letters are common, so what they fold to is worked out once.
-static LOW_TABLE: LazyLock<Vec<Entry>> =
-    LazyLock::new(|| (0..0x250_u32).map(|c| Entry::of(char::from_u32(c).unwrap_or(' '))).collect());
+/// What the characters of the common scripts fold to, worked out once: accented Latin, Greek, Cyrillic, Armenian,
+/// punctuation and signs, full-width forms, mathematical letters. The others are worked out when met.
+struct Table {
+    blocks: Vec<(u32, Vec<Entry>)>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let blocks = [(0, 0x590), (0x1d00, 0x2800), (0xff00, 0xfff0), (0x1_d400, 0x1_d800), (0x1_f100, 0x1_f200)];
+    let entries = |from: u32, to: u32| (from..to).map(|c| char::from_u32(c).map_or(Entry::Hidden, Entry::of));
+    Table { blocks: blocks.into_iter().map(|(from, to)| (from, entries(from, to).collect())).collect() }
+});
+
+impl Table {
+    fn entry(&self, c: char) -> Entry {
+        let code = u32::from(c);
+        for (from, entries) in &self.blocks {
+            if let Some(entry) = code.checked_sub(*from).and_then(|i| entries.get(i as usize)) {
+                return *entry;
+            }
+        }
+        Entry::of(c)
+    }
+}
 
 impl Entry {
     fn of(c: char) -> Self {
@@ -96,6 +129,14 @@ impl Entry {
         // Ideographs fold to themselves; saying so first keeps Chinese texts fast.
         if matches!(c, '\u{3400}'..='\u{9fff}') {
             return Self::letters(&[c], c, 0);
+        }
+        if let Some(plain) = look_alikes::own(c) {
+            let styled = if matches!(c, '\u{2100}'..='\u{214f}') { STYLED } else { 0 };
+            return Self::letters(
+                &[plain],
+                lower(c),
+                CONFUSABLE | styled | if c.is_uppercase() { UPPER } else { 0 },
+            );
         }
         if is_combining_mark(c) {
             return Self::Mark { styled: matches!(c, '\u{334}'..='\u{338}' | '\u{20d0}'..='\u{20ff}') };
@@ -148,35 +189,13 @@ fn plain_letter(c: char) -> ([Option<char>; 2], bool) {
     if c.is_ascii() {
         return ([Some(c.to_ascii_lowercase()), None], false);
     }
-    let own = |c: char| OWN_LOOK_ALIKES.iter().find(|(from, _)| *from == c).map(|(_, to)| *to);
-    if let Some(to) = own(c).or_else(|| own(lower(c))) {
-        return ([Some(to), None], true);
+    if let Some(plain) = small_capital(c) {
+        return ([Some(plain), None], false);
     }
-    if let Some(plain) = skeleton(c).or_else(|| skeleton(lower(c))) {
+    if let Some(plain) = look_alikes::read_as(c) {
         return (plain, true);
     }
     ([Some(lower(c)), None], false)
-}
-
-/// The TR39 prototype where it is made of one or two ASCII letters or digits.
-fn skeleton(c: char) -> Option<[Option<char>; 2]> {
-    let mut buffer = [0; 4];
-    let mut plain = [None; 2];
-    let prototype = unicode_security::skeleton(c.encode_utf8(&mut buffer)).nfd();
-    for (n, p) in prototype.filter(|&p| !is_combining_mark(p)).enumerate() {
-        let p = OWN_LOOK_ALIKES.iter().find(|(from, _)| *from == p).map_or(p, |(_, to)| *to);
-        if n == 2 || !p.is_ascii_alphanumeric() {
-            return None;
-        }
-        plain[n] = Some(p.to_ascii_lowercase());
-    }
-    match plain {
-        [None, _] => None,
-        // TR39 writes m as r and n; a single character that looks like both is an m.
-        [Some('r'), Some('n')] => Some([Some('m'), None]),
-        [Some('v'), Some('v')] => Some([Some('w'), None]),
-        _ => Some(plain),
-    }
 }
 
 /// Latin letters that do not decompose, and ligatures: spelling, not disguise.
@@ -203,101 +222,27 @@ fn latin_letters(c: char) -> Option<&'static [char]> {
 fn drawn_letter(c: char) -> Option<char> {
     let from = |first: u32| char::from_u32(u32::from('a') + c as u32 - first);
     match c {
+        '\u{249c}'..='\u{24b5}' => from(0x249c),
+        '\u{1f110}'..='\u{1f129}' => from(0x1f110),
         '\u{1f150}'..='\u{1f169}' => from(0x1f150),
         '\u{1f170}'..='\u{1f189}' => from(0x1f170),
         '\u{1f1e6}'..='\u{1f1ff}' => from(0x1f1e6),
-        _ => SMALL_CAPITALS.iter().find(|(from, _)| *from == c).map(|(_, to)| *to),
+        _ => small_capital(c),
     }
 }
 
-const SMALL_CAPITALS: &[(char, char)] = &[
-    ('ᴀ', 'a'),
-    ('ʙ', 'b'),
-    ('ᴄ', 'c'),
-    ('ᴅ', 'd'),
-    ('ᴇ', 'e'),
-    ('ꜰ', 'f'),
-    ('ɢ', 'g'),
-    ('ʜ', 'h'),
-    ('ɪ', 'i'),
-    ('ᴊ', 'j'),
-    ('ᴋ', 'k'),
-    ('ʟ', 'l'),
-    ('ᴍ', 'm'),
-    ('ɴ', 'n'),
-    ('ᴏ', 'o'),
-    ('ᴘ', 'p'),
-    ('ʀ', 'r'),
-    ('ꜱ', 's'),
-    ('ᴛ', 't'),
-    ('ᴜ', 'u'),
-    ('ᴠ', 'v'),
-    ('ᴡ', 'w'),
-    ('ʏ', 'y'),
-    ('ᴢ', 'z'),
-];
+/// Small capitals, in the order of the alphabet where Unicode has them.
+const SMALL_CAPITALS: &str = "aᴀbʙcᴄdᴅeᴇfꜰgɢhʜiɪjᴊkᴋlʟmᴍnɴoᴏpᴘqꞯrʀsꜱtᴛuᴜvᴠwᴡyʏzᴢ";
 
-/// Look-alikes that TR39 folds elsewhere, mostly lower-case letters that it pairs with small capitals or keeps apart.
-const OWN_LOOK_ALIKES: &[(char, char)] = &[
-    ('а', 'a'),
-    ('в', 'b'),
-    ('г', 'r'),
-    ('и', 'n'),
-    ('й', 'n'),
-    ('к', 'k'),
-    ('м', 'm'),
-    ('н', 'h'),
-    ('п', 'n'),
-    ('т', 't'),
-    ('ь', 'b'),
-    ('я', 'r'),
-    ('І', 'i'),
-    ('Ӏ', 'l'),
-    ('ѡ', 'w'),
-    ('ш', 'w'),
-    ('α', 'a'),
-    ('β', 'b'),
-    ('γ', 'y'),
-    ('ε', 'e'),
-    ('η', 'n'),
-    ('ι', 'i'),
-    ('Ι', 'i'),
-    ('κ', 'k'),
-    ('μ', 'u'),
-    ('ν', 'v'),
-    ('π', 'n'),
-    ('σ', 'o'),
-    ('τ', 't'),
-    ('υ', 'u'),
-    ('χ', 'x'),
-    ('ω', 'w'),
-    ('Λ', 'a'),
-    ('Δ', 'a'),
-    ('Σ', 'e'),
-    ('Ξ', 'e'),
-    ('ĸ', 'k'),
-    ('ɑ', 'a'),
-    ('ɛ', 'e'),
-    ('ɡ', 'g'),
-    ('ɩ', 'i'),
-    ('ɴ', 'n'),
-    ('ʜ', 'h'),
-    ('ʙ', 'b'),
-    ('ᴛ', 't'),
-    ('ᴋ', 'k'),
-    ('ʍ', 'm'),
-    ('ᴍ', 'm'),
-    ('ո', 'n'),
-    ('ս', 'u'),
-    ('օ', 'o'),
-    ('ց', 'g'),
-    ('հ', 'h'),
-    ('ℓ', 'l'),
-    ('€', 'e'),
-    ('£', 'l'),
-    ('¥', 'y'),
-    ('¢', 'c'),
-];
+fn small_capital(c: char) -> Option<char> {
+    let mut pairs = SMALL_CAPITALS.chars();
+    while let (Some(plain), Some(small)) = (pairs.next(), pairs.next()) {
+        if small == c {
+            return Some(plain);
+        }
+    }
+    None
+}
 
 /// Characters without any width of their own: joiners, soft hyphen, bidirectional controls, variation selectors, tags.
 fn is_hidden(c: char) -> bool {
@@ -306,13 +251,55 @@ fn is_hidden(c: char) -> bool {
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}'
+            | '\u{2800}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The plain way: every character by itself, ASCII as any other.
+    fn plain(text: &str, max_scalars: usize) -> Vec<FoldedChar> {
+        let mut out: Vec<FoldedChar> = Vec::new();
+        let mut hidden = 0;
+        for (start, c) in (0..).zip(text.chars().take(max_scalars)) {
+            let end = start + 1;
+            if c == '\n' {
+                out.push(FoldedChar { c, raw: c, start, end, flags: hidden });
+                hidden = 0;
+                continue;
+            }
+            match Entry::of(c) {
+                Entry::Hidden => hidden = HIDDEN_BEFORE,
+                Entry::Mark { styled } => {
+                    if let Some(last) = out.last_mut() {
+                        (last.end, last.flags) = (end, last.flags | if styled { STYLED } else { 0 });
+                    }
+                }
+                Entry::Letters { chars, raw, n, flags } => {
+                    for &c in &chars[..usize::from(n)] {
+                        let raw = if n == 1 { raw } else { c };
+                        out.push(FoldedChar { c, raw, start, end, flags: flags | hidden });
+                        hidden = 0;
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(3), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn runs_of_ascii_fold_like_single_characters(text in "([ -~\\n\\t]{0,9}|\u{200b}|é|e\u{301}|ﬁ|𝗟|о|高){0,12}", max in 0..60_usize) {
+            prop_assert_eq!(format!("{:?}", fold(&text, max)), format!("{:?}", plain(&text, max)));
+        }
+    }
 
     fn check(text: &str, expected: &str) {
         assert_eq!(fold_plain(text), expected, "{text:?}");
@@ -359,4 +346,50 @@ mod tests {
         assert!(fold(&"\u{200b}\u{202e}".repeat(1000), 2000).is_empty());
         assert_eq!(fold(&"a".repeat(1_000_000), 20_000).len(), 20_000);
     }
+
+    /// Every single character that TR39 takes for a Latin letter or a digit folds to it, or to one written for it; those that
+    /// are read otherwise on purpose are listed.
+    #[test]
+    fn every_confusable_of_unicode_folds_to_its_letter() {
+        let root = std::env::var_os("TOUCHSTONE_DATA").map_or_else(
+            || std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
+            std::path::PathBuf::from,
+        );
+        let Ok(table) = std::fs::read_to_string(root.join("unicode/confusables-17.0.0.txt")) else {
+            eprintln!("SKIPPED: no confusables-17.0.0.txt under {} (set TOUCHSTONE_DATA)", root.display());
+            return;
+        };
+        let scalar = |hex: &str| u32::from_str_radix(hex, 16).ok().and_then(char::from_u32);
+        let same = |a: char, b: char| a == b || crate::brands::written_for(a, b);
+        let (mut n, mut wrong) = (0, Vec::new());
+        for line in table.lines().filter(|l| !l.trim_start_matches('\u{feff}').starts_with('#')) {
+            let mut columns = line.split(';').map(str::trim);
+            let (Some(from), Some(to)) = (columns.next().and_then(scalar), columns.next().and_then(scalar))
+            else {
+                continue;
+            };
+            if !to.is_ascii_alphanumeric() || from.is_ascii() {
+                continue;
+            }
+            n += 1;
+            let folded = fold_plain(&from.to_string());
+            let right = folded.chars().count() == 1
+                && folded
+                    .chars()
+                    .all(|c| same(c, to.to_ascii_lowercase()) || same(to.to_ascii_lowercase(), c));
+            if !right && !READ_OTHERWISE.contains(&from) {
+                wrong.push(format!("{from} U+{:04X} is read as {to:?}, not {folded:?}", u32::from(from)));
+            }
+        }
+        assert!(n > 1000 && wrong.is_empty(), "{n}, of which {}: {wrong:#?}", wrong.len());
+    }
+
+    /// Read otherwise on purpose.
+    const READ_OTHERWISE: &[char] = &[
+        // An S turned round is meant as S; digits are told apart by their own look-alikes.
+        'Ƨ', 'Ϩ', 'Ʒ', // Letters turned upside down or cut short.
+        'ɯ', 'ք', // Old spellings of s and th.
+        'ſ', 'þ', // Signs that belong to the letter before them.
+        '˛', 'ͺ', 'ଃ', 'ం', 'ಂ', 'ം', 'ං',
+    ];
 }

@@ -1,18 +1,23 @@
 //! The lexicon: what the words around a brand's name mean, in several languages.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use aho_corasick::AhoCorasick;
 use sha2::{Digest, Sha256};
 use touchstone_types::Meaning;
 
 use crate::LexiconError;
-use crate::words::Text;
+use crate::words::{PhraseHit, Text};
 
+mod phrases;
 mod schema;
+
+use phrases::{FUNCTION, KNOWN, Phrases};
 
 /// The longest phrase, in folded characters.
 pub(crate) const MAX_PHRASE_CHARS: usize = 64;
+
+/// The fewest letters of a word of a cue that may be misspelt.
+const MIN_MISSPELT: usize = 8;
 
 /// What a phrase tells.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,14 +94,20 @@ pub(crate) enum TermPlace {
 #[derive(Debug)]
 pub struct Lexicon {
     id: String,
-    pub(crate) automaton: AhoCorasick,
+    /// What the phrases tell, by number.
     pub(crate) phrases: Vec<Phrase>,
-    phrase_numbers: HashMap<String, usize>,
+    compiled: Phrases,
     pub(crate) colours: Vec<String>,
-    /// Folded words that are never a misspelt brand.
-    pub(crate) known_words: HashSet<String>,
-    /// Folded little words that may stand between a cue and a name.
-    pub(crate) function_words: HashSet<String>,
+    /// Long words of the cues for roles, by their first letter: these may be misspelt.
+    long_words: BTreeMap<u8, Vec<LongWord>>,
+}
+
+/// A word that may be misspelt.
+#[derive(Debug)]
+struct LongWord {
+    text: String,
+    /// Which letters it has: one mistake changes two bits at most.
+    letters: u32,
 }
 
 /// One phrase with everything it tells.
@@ -151,7 +162,37 @@ impl Lexicon {
 
     /// The number of the phrase that folds to `folded`.
     pub(crate) fn phrase_of(&self, folded: &str) -> Option<usize> {
-        self.phrase_numbers.get(folded).copied()
+        self.compiled.phrase_of(folded)
+    }
+
+    /// Whether a folded word is of daily trade, and so never a misspelt brand.
+    pub(crate) fn is_known(&self, word: &str) -> bool {
+        self.compiled.is(word, KNOWN)
+    }
+
+    /// Whether a folded word is a little one that may stand between a cue and a name.
+    pub(crate) fn is_function(&self, word: &str) -> bool {
+        self.compiled.is(word, FUNCTION)
+    }
+
+    /// The phrases in a text, in order of place: the longest of those that lie in one another, and none that a clause's end
+    /// cuts in two. Long words of the cues for roles may be misspelt.
+    pub(crate) fn phrases_in(&self, text: &Text) -> Vec<PhraseHit> {
+        self.compiled.find(text, |word| self.mended(word))
+    }
+
+    /// The word of a role's cue that `word`, which is not of daily trade, is a misspelling of: one letter too many, too few,
+    /// wrong or swapped with the next ("conpatible"). Short words are nobody's misspelling.
+    fn mended(&self, word: &str) -> Option<&str> {
+        if word.len() < MIN_MISSPELT - 1 || !word.is_ascii() {
+            return None;
+        }
+        let near = self.long_words.get(&word.as_bytes()[0])?;
+        let letters = letters_of(word);
+        near.iter()
+            .filter(|right| (right.letters ^ letters).count_ones() <= 2)
+            .find(|right| is_one_edit(word.as_bytes(), right.text.as_bytes()))
+            .map(|right| right.text.as_str())
     }
 
     /// A SHA-256 over names and texts of the files, as 64 hex digits: two lexicons with one id read texts alike.
@@ -192,33 +233,80 @@ impl PhraseTable {
     }
 
     fn compile(self, id: String) -> Lexicon {
-        let mut known_words = HashSet::new();
-        let mut function_words = HashSet::new();
+        let mut compiled = Phrases::new();
         let mut searched = Vec::new();
         for (folded, (text, mut cues)) in self.phrases {
-            known_words.extend(folded.split(' ').map(str::to_owned));
+            folded.split(' ').for_each(|word| compiled.mark(word, KNOWN));
             if cues.contains(&Cue::Function) {
-                function_words.insert(folded.clone());
+                compiled.mark(&folded, FUNCTION);
             }
-            // Ordinary and little words are looked up one by one; in the automaton they would hit everywhere.
+            // Ordinary and little words are looked up one by one; as phrases they would hit everywhere.
             cues.retain(|cue| !matches!(cue, Cue::Ordinary | Cue::Function));
             if !cues.is_empty() {
                 cues.sort();
                 searched.push((folded, Phrase { text, cues }));
             }
         }
-        let automaton = AhoCorasick::new(searched.iter().map(|(folded, _)| folded))
-            .expect("a lexicon is far smaller than the two Gi states that the automaton can hold");
-        let phrase_numbers =
-            searched.iter().enumerate().map(|(i, (folded, _))| (folded.clone(), i)).collect();
+        let is_role = |cue: &Cue| {
+            matches!(cue, Cue::CompatibleBefore | Cue::Compatible | Cue::InspiredBefore | Cue::InspiredAfter)
+        };
+        let roles = searched.iter().filter(|(_, phrase)| phrase.cues.iter().any(is_role));
+        let long = roles.flat_map(|(folded, _)| folded.split(' '));
+        let mut long_words: BTreeMap<u8, Vec<LongWord>> = BTreeMap::new();
+        for word in long.filter(|w| w.len() >= MIN_MISSPELT && w.is_ascii()).collect::<BTreeSet<_>>() {
+            let long = LongWord { text: word.to_owned(), letters: letters_of(word) };
+            long_words.entry(word.as_bytes()[0]).or_default().push(long);
+        }
+        compiled.compile(searched.iter().map(|(folded, _)| folded.as_str()));
         let phrases = searched.into_iter().map(|(_, phrase)| phrase).collect();
-        Lexicon { id, automaton, phrases, phrase_numbers, colours: self.colours, known_words, function_words }
+        Lexicon { id, phrases, compiled, colours: self.colours, long_words }
+    }
+}
+
+/// One bit for each letter that an ASCII word has; some share one.
+fn letters_of(word: &str) -> u32 {
+    word.bytes().fold(0, |letters, c| letters | 1 << (c & 31))
+}
+
+/// Whether one letter inserted, left out, replaced or swapped with the next makes `a` into `b`.
+fn is_one_edit(a: &[u8], b: &[u8]) -> bool {
+    if a.len().abs_diff(b.len()) > 1 {
+        return false;
+    }
+    let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let tail = |x: &[u8], y: &[u8]| x.iter().rev().zip(y.iter().rev()).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a[head..], &b[head..]);
+    let shared = tail(a, b);
+    match (&a[..a.len() - shared], &b[..b.len() - shared]) {
+        ([_], []) | ([], [_]) | ([_], [_]) => true,
+        ([p, q], [r, s]) => p == s && q == r,
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_edit_is_what_the_distance_says() {
+        let words = [
+            "compatible",
+            "conpatible",
+            "compatibel",
+            "compatble",
+            "compattible",
+            "competibel",
+            "cmopatible",
+            "kompatible",
+            "a",
+            "",
+        ];
+        for (a, b) in words.iter().flat_map(|a| words.iter().map(move |b| (a, b))) {
+            let expected = strsim::osa_distance(a, b) == 1;
+            assert_eq!(is_one_edit(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
+        }
+    }
 
     #[test]
     fn the_files_compiled_in_are_sound() {

@@ -43,7 +43,7 @@ impl Reading {
 impl<'a> Cues<'a> {
     /// Finds the phrases of the lexicon in a field.
     pub(crate) fn new(lexicon: &'a Lexicon, text: &'a Text) -> Self {
-        Self { lexicon, text, hits: text.phrases(&lexicon.automaton) }
+        Self { lexicon, text, hits: lexicon.phrases_in(text) }
     }
 
     /// Whether a hit tells `cue`.
@@ -62,7 +62,7 @@ impl<'a> Cues<'a> {
     }
 
     fn is_little(&self, word: usize) -> bool {
-        self.lexicon.function_words.contains(self.text.word(word))
+        self.lexicon.is_function(self.text.word(word))
     }
 
     /// Whether nothing but little words stands between two words, and no clause ends.
@@ -200,5 +200,69 @@ mod tests {
         check("Hülle für Lumora", "lumora", CompatibleWith, false);
         check("适用于 Lumora 手机壳", "lumora", CompatibleWith, false);
         check("Lumora handbag like new", "lumora", SoldAs, false);
+    }
+
+    #[test]
+    fn long_cues_may_be_misspelt_by_one_letter() {
+        use Role::{CompatibleWith, InspiredBy, SoldAs};
+        for title in [
+            "Cartucho compatvel com Lumora 20",
+            "Cartridge conpatible with Lumora 20",
+            "Cartridge compatibel with Lumora 20",
+            "Cartouche compattible avec Lumora 20",
+            "Cartuccia compatiible con Lumora 20",
+            "Patrone kompatiebel mit Lumora 20",
+            "Cartucho Lumora 20 compatívl",
+        ] {
+            check(title, "lumora", CompatibleWith, false);
+        }
+        check("Perfume insprado em Lumora", "lumora", InspiredBy, false);
+        check("Perfume contratippo Lumora", "lumora", InspiredBy, false);
+        check("Lumora compartment bag", "lumora", SoldAs, false);
+    }
+
+    #[test]
+    fn every_language_has_cues_for_every_role() {
+        use Role::{CompatibleWith, InspiredBy, Negated, SoldAs};
+        let table = [
+            (
+                CompatibleWith,
+                ["replacement strap for Lumora", "refill for Lumora pens", "fits Lumora 20 printer"],
+            ),
+            (CompatibleWith, ["pulseira para Lumora", "refil p/ Lumora", "toner paralelo para Lumora"]),
+            (CompatibleWith, ["funda para Lumora", "correa de repuesto para Lumora", "recambio para Lumora"]),
+            (CompatibleWith, ["Schutzhülle für Lumora", "Ersatzarmband für Lumora", "passend für Lumora 20"]),
+            (CompatibleWith, ["coque pour Lumora", "adaptable sur Lumora 20", "recharge pour Lumora"]),
+            (CompatibleWith, ["custodia per Lumora", "cinturino per Lumora", "ricambio compatibile Lumora"]),
+            (CompatibleWith, ["兼容 Lumora 墨盒", "Lumora 通用 墨盒", "适配 Lumora"]),
+            (InspiredBy, ["dupe for Lumora", "homage to Lumora", "alternative to Lumora"]),
+            (InspiredBy, ["contratipo do Lumora", "inspirado na Lumora", "estilo Lumora"]),
+            (InspiredBy, ["inspirado en Lumora", "equivalencia de Lumora", "estilo Lumora"]),
+            (InspiredBy, ["Duftzwilling zu Lumora", "inspiriert von Lumora", "Hommage an Lumora"]),
+            (InspiredBy, ["inspiré de Lumora", "dans le style de Lumora", "équivalent à Lumora"]),
+            (InspiredBy, ["ispirato a Lumora", "simile a Lumora", "omaggio a Lumora"]),
+            (InspiredBy, ["灵感来自 Lumora", "Lumora 同款 包", "Lumora 平替 香水"]),
+            (Negated, ["this is not Lumora", "bag not by Lumora", "not a Lumora product"]),
+            (Negated, ["não é Lumora", "não somos Lumora", "bolsa não original Lumora"]),
+            (Negated, ["no es Lumora", "no son de Lumora", "bolso que no es de Lumora"]),
+            (Negated, ["kein Lumora", "Tasche nicht von Lumora", "keine Lumora Tasche"]),
+            (Negated, ["pas Lumora", "ce n'est pas un Lumora", "sac pas de Lumora"]),
+            (Negated, ["non è Lumora", "borsa non Lumora", "non è una Lumora"]),
+            (Negated, ["不是 Lumora", "并非 Lumora", "非 Lumora 墨盒"]),
+            (SoldAs, ["Lumora for men", "Tinta Lumora para impressora", "strap by Lumora"]),
+        ];
+        let mut wrong = Vec::new();
+        for (role, title) in table.iter().flat_map(|(role, titles)| titles.map(|t| (*role, t))) {
+            let lexicon = Lexicon::builtin();
+            let text = Text::new(title, 1000);
+            let Some(at) = (0..text.words.len()).find(|&w| text.word(w) == "lumora") else {
+                panic!("{title}")
+            };
+            let found = Cues::new(&lexicon, &text).role(at, at + 1, &[(at, at + 1)], false).role;
+            if found != role {
+                wrong.push((title, role, found));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }

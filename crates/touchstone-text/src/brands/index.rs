@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use touchstone_types::{BrandId, BrandRecord, How};
 
-use super::squeeze::squeeze;
+use super::squeeze::{is_letter_sign, representative};
 use super::typo::TypoIndex;
 use crate::fold::{STYLED, fold};
 use crate::lexicon::Lexicon;
+use crate::products::ProductIndex;
 
 /// The longest name that is searched, in characters.
 const MAX_NAME_CHARS: usize = 100;
+/// Up to so many letters in all names their automaton is one large table, faster to read than the compact form: 256 bytes a
+/// letter, so 25 MB at most.
+const MAX_DFA_LETTERS: usize = 100_000;
 
 /// What stands before a letter of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,17 +70,11 @@ pub(crate) struct BrandIndex {
     pub(super) typos: TypoIndex,
     /// The names by the number of their letters.
     pub(super) names_by_length: BTreeMap<usize, Vec<usize>>,
-    /// Words of the catalog's product titles: neither misspelt nor leet.
-    pub(super) catalog_words: HashSet<String>,
 }
 
 impl BrandIndex {
     /// Compiles the names; `brands` may come in any order, the last record of a repeated id counts.
-    pub(crate) fn build<'a>(
-        lexicon: &Lexicon,
-        brands: impl IntoIterator<Item = &'a BrandRecord>,
-        catalog_words: HashSet<String>,
-    ) -> Self {
+    pub(crate) fn build<'a>(lexicon: &Lexicon, brands: impl IntoIterator<Item = &'a BrandRecord>) -> Self {
         let brands: BTreeMap<&BrandId, &BrandRecord> = brands.into_iter().map(|b| (&b.brand_id, b)).collect();
         let mut names = Vec::new();
         for (brand, record) in brands.values().enumerate() {
@@ -100,10 +98,13 @@ impl BrandIndex {
         let mut patterns: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut names_by_length: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (idx, name) in names.iter().enumerate() {
-            patterns.entry(squeeze(&fold(&name.written, MAX_NAME_CHARS)).text).or_default().push(idx);
+            let pattern = name.letters.iter().map(|&c| representative(c)).collect();
+            patterns.entry(pattern).or_default().push(idx);
             names_by_length.entry(name.letters.len()).or_default().push(idx);
         }
-        let automaton = AhoCorasick::new(patterns.keys()).expect(
+        let n_letters: usize = patterns.keys().map(String::len).sum();
+        let kind = (n_letters <= MAX_DFA_LETTERS).then_some(AhoCorasickKind::DFA);
+        let automaton = AhoCorasick::builder().kind(kind).build(patterns.keys()).expect(
             "brand names are far shorter together than the two Gi states that the automaton can hold",
         );
         Self {
@@ -113,13 +114,29 @@ impl BrandIndex {
             automaton,
             names_of_pattern: patterns.into_values().collect(),
             names_by_length,
-            catalog_words,
         }
     }
+}
 
-    /// Whether a folded word is of daily trade or of the catalog, and so neither a misspelt brand nor one in leet.
-    pub(super) fn is_known_word(&self, lexicon: &Lexicon, word: &str) -> bool {
-        lexicon.known_words.contains(word) || self.catalog_words.contains(word)
+/// The words that are neither misspelt brands nor brands in leet: those of daily trade and those of product titles. The
+/// products are asked at search time, so that a change of products never touches the brand index, nor the other way round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownWords<'a> {
+    /// The words of daily trade.
+    pub lexicon: &'a Lexicon,
+    /// The catalog's products.
+    pub products: &'a ProductIndex,
+}
+
+impl KnownWords<'_> {
+    /// Whether a folded word is of daily trade or of the catalog.
+    pub(super) fn contains(&self, word: &str) -> bool {
+        self.lexicon.is_known(word) || self.in_catalog(word)
+    }
+
+    /// Whether a product's title or attributes have the folded word.
+    pub(super) fn in_catalog(&self, word: &str) -> bool {
+        self.products.has_word(word)
     }
 }
 
@@ -137,8 +154,9 @@ fn name_of(lexicon: &Lexicon, brand: usize, how: How, written: &str) -> Name {
         n_words: 0,
     };
     let mut gap = NameGap::None;
-    for folded in chars {
-        if folded.c.is_alphanumeric() {
+    for (i, folded) in chars.iter().enumerate() {
+        let letter_follows = || chars.get(i + 1).is_some_and(|next| next.c.is_alphanumeric());
+        if folded.c.is_alphanumeric() || (is_letter_sign(folded.c) && letter_follows()) {
             name.gaps.push(if name.letters.is_empty() { NameGap::None } else { gap });
             name.letters.push(folded.c);
             name.raws.push(folded.raw);
@@ -149,6 +167,6 @@ fn name_of(lexicon: &Lexicon, brand: usize, how: How, written: &str) -> Name {
         }
     }
     name.n_words = 1 + name.gaps.iter().filter(|&&gap| gap != NameGap::None).count();
-    name.ordinary = name.n_words == 1 && lexicon.known_words.contains(&name.plain());
+    name.ordinary = name.n_words == 1 && lexicon.is_known(&name.plain());
     name
 }

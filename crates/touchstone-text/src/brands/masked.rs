@@ -1,6 +1,7 @@
 //! Names in which signs or emoji stand for letters: "Lum⭐ra".
 
 use super::index::BrandIndex;
+use super::squeeze::{is_letter_sign, written_for};
 use crate::fold::FoldedChar;
 
 /// How many masked windows of one text are looked at; a text full of stars costs no more.
@@ -28,7 +29,7 @@ enum Slot {
 
 /// The masked names of a text.
 pub(super) fn find(index: &BrandIndex, chars: &[FoldedChar]) -> Vec<Masked> {
-    if !chars.iter().any(|c| is_mask(c.c)) {
+    if !chars.iter().any(|c| is_mask(c.c) || is_soft_mask(c.c)) {
         return Vec::new();
     }
     let chunks = chunks(chars);
@@ -72,10 +73,17 @@ fn chunks(chars: &[FoldedChar]) -> Vec<(usize, usize)> {
 /// The pattern of a window: `None` where nothing is masked, too little is left, or the signs only decorate its ends.
 fn pattern(chars: &[FoldedChar]) -> Option<Vec<Slot>> {
     let mut slots = Vec::new();
-    for folded in chars {
-        if folded.c.is_alphanumeric() {
-            slots.push(Slot::Letter(folded.c));
-        } else if is_mask(folded.c) {
+    for (i, folded) in chars.iter().enumerate() {
+        let c = folded.c;
+        // Signs that also end words and open numbers count only inside a word.
+        let inside = || {
+            i > 0
+                && chars[i - 1].c.is_alphanumeric()
+                && chars.get(i + 1).is_some_and(|c| c.c.is_alphanumeric())
+        };
+        if c.is_alphanumeric() || (is_letter_sign(c) && inside()) {
+            slots.push(Slot::Letter(c));
+        } else if is_mask(c) || (is_soft_mask(c) && inside()) {
             slots.push(Slot::Any);
         }
         if slots.len() > 40 {
@@ -92,31 +100,61 @@ fn pattern(chars: &[FoldedChar]) -> Option<Vec<Slot>> {
 fn matches(index: &BrandIndex, pattern: &[Slot], start: usize, end: usize) -> Vec<Masked> {
     let fixed = pattern.iter().filter(|s| **s != Slot::Any).count();
     let same_length = index.names_by_length.get(&pattern.len()).map_or(&[][..], Vec::as_slice);
-    let exact = |&&name: &&usize| {
-        index.names[name]
-            .letters
-            .iter()
-            .zip(pattern)
-            .all(|(&c, slot)| *slot == Slot::Any || *slot == Slot::Letter(c))
+    let wrong = |name: usize| {
+        let letters = index.names[name].letters.iter().zip(pattern);
+        letters.filter(|&(&c, slot)| !fits(*slot, c)).count()
     };
-    let mut names: Vec<usize> = same_length.iter().filter(exact).copied().collect();
+    let mut names: Vec<usize> = same_length.iter().copied().filter(|&name| wrong(name) == 0).collect();
+    let mut most = MAX_BRANDS;
     if names.is_empty() && fixed >= 4 {
         let lengths = pattern.len().saturating_sub(3)..=pattern.len() + 4;
         let near = index.names_by_length.range(lengths).flat_map(|(_, names)| names);
         names = near.filter(|&&name| fits_loosely(pattern, &index.names[name].letters)).copied().collect();
     }
+    if names.is_empty() && fixed >= 6 {
+        // One of the letters that are left is wrong as well.
+        let first_holds = |name: usize| fits(pattern[0], index.names[name].letters[0]);
+        names = same_length.iter().copied().filter(|&name| wrong(name) == 1 && first_holds(name)).collect();
+        most = 1;
+    }
+    if names.is_empty() && fixed >= 3 {
+        names = cut_short(index, pattern, fixed);
+        most = 1;
+    }
+    names.sort_unstable();
     names.dedup_by_key(|name| index.names[*name].brand);
-    if names.len() > MAX_BRANDS {
+    if names.len() > most {
         return Vec::new();
     }
     let similarity = |name: usize| fixed as f64 / index.names[name].letters.len().max(pattern.len()) as f64;
     names.into_iter().map(|name| Masked { name, start, end, similarity: similarity(name) }).collect()
 }
 
+/// Whether a place of the pattern reads as a letter.
+fn fits(slot: Slot, letter: char) -> bool {
+    match slot {
+        Slot::Any => true,
+        Slot::Letter(c) => c == letter || written_for(c, letter),
+    }
+}
+
+/// The names of which at least half stands in front of signs that hide the rest: "Lumo*".
+fn cut_short(index: &BrandIndex, pattern: &[Slot], fixed: usize) -> Vec<usize> {
+    if pattern[..fixed].contains(&Slot::Any) {
+        return Vec::new();
+    }
+    let lengths = fixed + 1..=2 * fixed;
+    let near = index.names_by_length.range(lengths).flat_map(|(_, names)| names).copied();
+    near.filter(|&name| {
+        pattern[..fixed].iter().zip(&index.names[name].letters).all(|(&slot, &c)| fits(slot, c))
+    })
+    .collect()
+}
+
 /// Whether a run of k signs can stand for k − 1 to k + 2 letters so that the pattern reads as the name.
 fn fits_loosely(pattern: &[Slot], name: &[char]) -> bool {
-    if let (Some(Slot::Letter(c)), Some(first)) = (pattern.first(), name.first())
-        && c != first
+    if let (Some(&slot), Some(&first)) = (pattern.first(), name.first())
+        && !fits(slot, first)
     {
         return false;
     }
@@ -127,9 +165,9 @@ fn fits_loosely(pattern: &[Slot], name: &[char]) -> bool {
     while i < pattern.len() {
         let mut next = vec![false; name.len() + 1];
         match pattern[i] {
-            Slot::Letter(c) => {
+            slot @ Slot::Letter(_) => {
                 for j in 0..name.len() {
-                    next[j + 1] = reach[j] && name[j] == c;
+                    next[j + 1] = reach[j] && fits(slot, name[j]);
                 }
                 i += 1;
             }
@@ -160,4 +198,9 @@ fn is_mask(c: char) -> bool {
         '*' | '#' | '~' | '•' | '·' | '※' | '×' | '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}'
             | '\u{25a0}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1f1e5}' | '\u{1f200}'..='\u{1faff}'
     )
+}
+
+/// Signs that are written in place of a letter, but for their own sake too.
+fn is_soft_mask(c: char) -> bool {
+    matches!(c, '_' | '?' | '%' | '^' | '¤' | '°' | '§' | '¿' | '¶' | '†' | '‡')
 }

@@ -2,11 +2,10 @@
 
 use touchstone_types::How;
 
-use super::index::BrandIndex;
-use super::squeeze::squeeze;
+use super::index::{BrandIndex, KnownWords};
+use super::squeeze::{Signs, Squeezed, squeeze};
 use super::verify::verify;
-use super::{masked, typo};
-use crate::lexicon::Lexicon;
+use super::{fragment, masked, typo};
 use crate::words::Text;
 
 /// How hard a field is searched.
@@ -43,12 +42,12 @@ const MAX_HITS: usize = 4_096;
 /// The brands named in a text in order of place, at most `max_claims`.
 pub(crate) fn find(
     index: &BrandIndex,
-    lexicon: &Lexicon,
+    known: KnownWords<'_>,
     text: &Text,
     effort: Effort,
     max_claims: usize,
 ) -> Vec<Found> {
-    let mut found = spelt_out(index, lexicon, text, effort);
+    let mut found = spelt_out(index, known, text, effort);
     keep_winners(&mut found);
     if effort != Effort::Plain {
         let mut more: Vec<Found> = masked::find(index, &text.chars)
@@ -67,7 +66,15 @@ pub(crate) fn find(
             let inside = |f: &&Found| f.start < word.end && word.start < f.end;
             if found.iter().any(|f| inside(&f)) { word.end - word.start } else { 0 }
         };
-        let misspelt = typo::find(index, lexicon, text, &taken);
+        more.extend(fragment::find(index, known, text, &taken).into_iter().map(|f| Found {
+            brand: index.names[f.name].brand,
+            start: text.words[f.word].start,
+            end: text.words[f.word].end,
+            how: How::Styled,
+            similarity: f.similarity,
+            n_letters: text.words[f.word].end - text.words[f.word].start,
+        }));
+        let misspelt = typo::find(index, known, text, &taken);
         // What is spelt out inside a far longer misspelt name is a part of that name.
         found.retain(|f| {
             !misspelt
@@ -90,8 +97,22 @@ pub(crate) fn find(
     found
 }
 
-fn spelt_out(index: &BrandIndex, lexicon: &Lexicon, text: &Text, effort: Effort) -> Vec<Found> {
-    let squeezed = squeeze(&text.chars);
+fn spelt_out(index: &BrandIndex, known: KnownWords<'_>, text: &Text, effort: Effort) -> Vec<Found> {
+    let squeezed = squeeze(&text.chars, Signs::Common);
+    let mut found = hits(index, known, text, effort, &squeezed);
+    if squeezed.has_rare_signs {
+        found.extend(hits(index, known, text, effort, &squeeze(&text.chars, Signs::All)));
+    }
+    found
+}
+
+fn hits(
+    index: &BrandIndex,
+    known: KnownWords<'_>,
+    text: &Text,
+    effort: Effort,
+    squeezed: &Squeezed,
+) -> Vec<Found> {
     let mut found = Vec::new();
     let mut at: Vec<usize> = Vec::new();
     for hit in index.automaton.find_overlapping_iter(&squeezed.text).take(MAX_HITS * 16) {
@@ -114,7 +135,7 @@ fn spelt_out(index: &BrandIndex, lexicon: &Lexicon, text: &Text, effort: Effort)
             if at.len() != name.letters.len() {
                 continue;
             }
-            let Some(how) = verify(index, lexicon, text, &at, name, effort == Effort::BrandField) else {
+            let Some(how) = verify(known, text, &at, name, effort == Effort::BrandField) else {
                 continue;
             };
             let end = at[at.len() - 1] + 1;

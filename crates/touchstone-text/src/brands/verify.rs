@@ -2,10 +2,9 @@
 
 use touchstone_types::How;
 
-use super::index::{BrandIndex, Name, NameGap};
-use super::squeeze::representative;
+use super::index::{KnownWords, Name, NameGap};
+use super::squeeze::written_for;
 use crate::fold::{CONFUSABLE, FoldedChar, HIDDEN_BEFORE, STYLED, UPPER};
-use crate::lexicon::Lexicon;
 use crate::words::{Gap, Text, is_unspaced};
 
 /// The longest run of signs or spaces that may stand between two letters of one word of a name.
@@ -15,8 +14,7 @@ const MAX_NAME_GAP_CHARS: usize = 6;
 
 /// Checks that the folded characters at `at` (one place for each letter of `name`) name the brand.
 pub(super) fn verify(
-    index: &BrandIndex,
-    lexicon: &Lexicon,
+    known: KnownWords<'_>,
     text: &Text,
     at: &[usize],
     name: &Name,
@@ -30,14 +28,16 @@ pub(super) fn verify(
     if !starts_word(chars, first, exact) || !ends_word(chars, last, exact) {
         return None;
     }
-    if letters.leet > 0 && !leet_is_plausible(index, text, first, last, at.len(), letters.leet) {
+    if letters.leet > 0 && !leet_is_plausible(known, text, first, last, at.len(), letters.leet) {
         return None;
     }
-    // A number and the word after it are no name pulled apart: "70 ml".
     if gaps.inserted > 0 && letters.leet > 0 {
-        return None;
-    }
-    if gaps.inserted > 0 && !spacing_is_plausible(index, lexicon, text, at, &gaps) {
+        // A number and the word after it are no name pulled apart ("70 ml"); letters that all stand alone are.
+        let alone = gaps.before.iter().skip(1).all(|&gap| gap);
+        if !alone || at.len() < 5 || letters.leet * 3 > at.len() {
+            return None;
+        }
+    } else if gaps.inserted > 0 && !spacing_is_plausible(known, text, at, &gaps) {
         return None;
     }
     // Without its signs a name of digits alone is just a number.
@@ -86,7 +86,7 @@ impl Letters {
                 found.styled |= seen.flags & STYLED != 0 && !name.styled;
                 continue;
             }
-            if representative(seen.c) != representative(wanted) {
+            if !written_for(seen.c, wanted) {
                 return None;
             }
             match (seen.c.is_alphabetic(), wanted.is_alphabetic()) {
@@ -167,7 +167,7 @@ fn ends_word(chars: &[FoldedChar], last: usize, exact: bool) -> bool {
 
 /// Leet needs letters beside the digits, and is no part number of the catalog.
 fn leet_is_plausible(
-    index: &BrandIndex,
+    known: KnownWords<'_>,
     text: &Text,
     first: usize,
     last: usize,
@@ -176,22 +176,13 @@ fn leet_is_plausible(
 ) -> bool {
     let whole_words = (text.word_at(first), text.word_at(last));
     let is_part_number = whole_words.0 == whole_words.1
-        && text
-            .words
-            .get(whole_words.0)
-            .is_some_and(|_| index.catalog_words.contains(text.word(whole_words.0)));
+        && text.words.get(whole_words.0).is_some_and(|_| known.in_catalog(text.word(whole_words.0)));
     let enough = if n_letters <= 3 { n_leet <= 1 } else { n_leet * 3 <= n_letters * 2 };
     enough && n_leet < n_letters && !is_part_number
 }
 
 /// Letters pulled apart one by one, or a longer name cut in pieces that are not all words of their own.
-fn spacing_is_plausible(
-    index: &BrandIndex,
-    lexicon: &Lexicon,
-    text: &Text,
-    at: &[usize],
-    gaps: &Gaps,
-) -> bool {
+fn spacing_is_plausible(known: KnownWords<'_>, text: &Text, at: &[usize], gaps: &Gaps) -> bool {
     let mut pieces: Vec<String> = vec![String::new()];
     for (i, &place) in at.iter().enumerate() {
         if gaps.before[i] {
@@ -205,7 +196,7 @@ fn spacing_is_plausible(
         return at.len() > 3 || !single_letter_beside(text, at);
     }
     let is_unknown = |p: &&String| {
-        if p.len() == 1 { !lexicon.function_words.contains(*p) } else { !index.is_known_word(lexicon, p) }
+        if p.len() == 1 { !known.lexicon.is_function(p) } else { !known.contains(p) }
     };
     let unknown = pieces.iter().filter(is_unknown).count();
     at.len() >= 4 && gaps.inserted <= 3 && unknown > 0
