@@ -1,20 +1,16 @@
 //! One listing's text from end to end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use touchstone_types::{
-    BrandClaim, BrandId, BrandRecord, Evidence, Field, How, Listing, ProductRecord, Role, Similarity, Span,
-    Term, round6,
+    BrandClaim, BrandId, Evidence, Field, How, Listing, Role, Similarity, Span, Term, round6,
 };
 
-use crate::brands::{self, BrandIndex, Effort, Found};
+use crate::brands::{self, Effort, Found};
 use crate::contents::contents;
-use crate::findings::{Candidate, TextFindings};
-use crate::lexicon::{Cue, Lexicon};
-use crate::products::ProductIndex;
-use crate::products::pieces::pieces;
-use crate::products::score::{Facts, title_nearness};
+use crate::findings::TextFindings;
+use crate::index::TextIndex;
+use crate::lexicon::Cue;
 use crate::roles::{Cues, Reading};
 use crate::terms;
 use crate::words::Text;
@@ -32,37 +28,8 @@ pub const MAX_FIELDS: usize = 32;
 const MAX_CLAIMS: usize = 32;
 /// Claims of one brand reported from one description.
 const MAX_CLAIMS_PER_BRAND: usize = 3;
-/// Postings read for one lookup.
-const LOOKUP_POSTINGS: usize = 20_000;
 /// From so many brands on, those named without a role of their own are a heap.
 const HEAP_FROM: usize = 3;
-
-/// Brands, products and the lexicon, compiled for search; immutable, and the same whatever the order of the records.
-#[derive(Debug)]
-pub struct TextIndex {
-    lexicon: Arc<Lexicon>,
-    brands: BrandIndex,
-    products: ProductIndex,
-}
-
-impl TextIndex {
-    /// Compiles brands and products. Neither order matters; of two records with the same key the last counts. A product
-    /// whose brand is not among `brands` is found all the same: the caller hands in live products only.
-    pub fn build<'a>(
-        lexicon: &Arc<Lexicon>,
-        brands: impl IntoIterator<Item = &'a BrandRecord>,
-        products: impl IntoIterator<Item = &'a ProductRecord>,
-    ) -> Self {
-        let products = ProductIndex::build(lexicon, products);
-        let brands = BrandIndex::build(lexicon, brands, products.words());
-        Self { lexicon: Arc::clone(lexicon), brands, products }
-    }
-
-    /// The lexicon that it was compiled with.
-    pub fn lexicon(&self) -> &Lexicon {
-        &self.lexicon
-    }
-}
 
 /// Reads the text of a listing: pure, without panics, in time bounded by the caps of this module.
 ///
@@ -76,13 +43,13 @@ pub fn analyse(index: &TextIndex, listing: &Listing) -> TextFindings {
     let description = description_text.as_ref().map(|text| Cues::new(lexicon, text));
 
     let mut claims = ClaimList { index, claims: Vec::new(), open: Vec::new() };
-    let found = brands::find(&index.brands, lexicon, &title_text, Effort::Full, MAX_CLAIMS);
+    let found = brands::find(&index.brands, index.known_words(), &title_text, Effort::Full, MAX_CLAIMS);
     let names = claims.add(&Field::Title, &listing.title, &title, &found, false);
     heap(&mut claims.claims);
     let attributes = attributes(index, listing, &mut claims);
     brand_field(index, listing, &title, &attributes, &mut claims);
     if let (Some(cues), Some(text)) = (&description, &listing.description) {
-        let found = brands::find(&index.brands, lexicon, cues.text, Effort::Plain, usize::MAX);
+        let found = brands::find(&index.brands, index.known_words(), cues.text, Effort::Plain, usize::MAX);
         claims.add(&Field::Description, text, cues, &first_of_each(found), true);
     }
     seller_name(index, listing, &mut claims);
@@ -114,47 +81,6 @@ pub fn analyse(index: &TextIndex, listing: &Listing) -> TextFindings {
         terms: found_terms,
         state,
     }
-}
-
-/// The `k` products nearest to a free text, the nearest first; equal scores stand in the order of brand and product.
-///
-/// The score, 0 to 1, is the rarity-weighted share of the title's pieces that the text has, and for a quarter the other
-/// way round; pieces spelt almost alike count for most of their weight.
-pub fn lookup(index: &TextIndex, text: &str, k: usize) -> Vec<Candidate> {
-    let text = Text::new(text, MAX_TITLE_CHARS);
-    let cues = Cues::new(&index.lexicon, &text);
-    let products = &index.products;
-    let mut facts = Facts::default();
-    for piece in pieces(&cues) {
-        match products.piece(&piece.text) {
-            Some(number) => facts.title.push(number),
-            None => facts.unknown.push(piece.text),
-        }
-    }
-    facts.title.sort_unstable();
-    facts.title.dedup();
-    facts.unknown.sort_unstable();
-    facts.unknown.dedup();
-    facts.unknown.truncate(24);
-    let near = products.nearest(&facts.title, k.saturating_mul(2).clamp(64, 4_096), LOOKUP_POSTINGS);
-    let mut candidates: Vec<Candidate> = near
-        .into_iter()
-        .map(|(idx, _)| {
-            let product = &products.products[idx as usize];
-            Candidate {
-                brand_id: product.brand_id.clone(),
-                product_id: product.product_id.clone(),
-                score: round6(title_nearness(products, &facts, product)),
-            }
-        })
-        .collect();
-    candidates.sort_by(|a, b| {
-        b.score
-            .total_cmp(&a.score)
-            .then_with(|| (&a.brand_id, &a.product_id).cmp(&(&b.brand_id, &b.product_id)))
-    });
-    candidates.truncate(k);
-    candidates
 }
 
 /// Claims under construction.
@@ -291,7 +217,7 @@ fn attributes(index: &TextIndex, listing: &Listing, claims: &mut ClaimList<'_>) 
         let field = Field::Attribute(key.clone());
         out.compatible |= cues.any(&Cue::Compatible);
         out.terms.extend(terms::find(&cues, &field));
-        let found = brands::find(&index.brands, &index.lexicon, &text, Effort::Plain, usize::MAX);
+        let found = brands::find(&index.brands, index.known_words(), &text, Effort::Plain, usize::MAX);
         claims.add(&field, value, &cues, &first_of_each(found), false);
     }
     out
@@ -308,7 +234,7 @@ fn brand_field(
 ) {
     let Some(written) = &listing.brand else { return };
     let text = Text::new(written, MAX_FIELD_CHARS);
-    let found = brands::find(&index.brands, &index.lexicon, &text, Effort::BrandField, MAX_CLAIMS);
+    let found = brands::find(&index.brands, index.known_words(), &text, Effort::BrandField, MAX_CLAIMS);
     let roles = title_roles(&claims.claims);
     let compatible = title.any(&Cue::Compatible) || title.any(&Cue::CompatibleBefore);
     for one in found {
@@ -326,7 +252,7 @@ fn brand_field(
 fn seller_name(index: &TextIndex, listing: &Listing, claims: &mut ClaimList<'_>) {
     let Some(written) = &listing.seller.name else { return };
     let text = Text::new(written, MAX_FIELD_CHARS);
-    let found = brands::find(&index.brands, &index.lexicon, &text, Effort::Plain, MAX_CLAIMS);
+    let found = brands::find(&index.brands, index.known_words(), &text, Effort::Plain, MAX_CLAIMS);
     let cues = Cues::new(&index.lexicon, &text);
     claims.add(&Field::SellerName, written, &cues, &found, false);
 }

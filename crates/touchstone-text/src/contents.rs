@@ -7,17 +7,20 @@ use touchstone_types::{Listing, Probability, ProductMatch, round6};
 use crate::findings::Unit;
 use crate::lexicon::{Cue, Lexicon};
 use crate::offer::{Component, Offer, parts};
+use crate::products::ProductIndex;
 use crate::products::gtin;
-use crate::products::index::ProductIndex;
-use crate::products::pieces::{Kind, Piece, pieces};
-use crate::products::score::{Facts, Scored, probability, score};
+use crate::products::index::MAX_LISTED;
+use crate::products::pieces::{Kind, Piece, pieces, search_words};
+use crate::products::query::Query;
+use crate::products::score::{Facts, Rivals, Scored, probability, score};
+use crate::products::search::search;
 use crate::roles::Cues;
 use crate::words::Text;
 
-/// Products compared in full for one component.
+/// Products of one part number or model compared in full for one component.
 const MAX_CANDIDATES: usize = 16;
-/// Postings read for one component.
-const MAX_POSTINGS: usize = 2_000;
+/// Products nearest to the title compared in full.
+const MAX_NEAR: usize = 8;
 /// A match below this is not reported: none is better than a wrong one.
 const MIN_PROBABILITY: f64 = 0.3;
 /// A component of a bundle must fit at least so well on its own, in points.
@@ -34,6 +37,13 @@ pub(crate) struct Contents {
     pub units: Vec<Unit>,
     /// How many units in all, at least 1.
     pub pack_size: u32,
+}
+
+/// The title as it is written, for the search that only some offers need.
+#[derive(Clone, Copy)]
+struct Title<'a> {
+    cues: &'a Cues<'a>,
+    pieces: &'a [Piece],
 }
 
 /// What the form's other fields say.
@@ -56,27 +66,31 @@ pub(crate) fn contents(
     brands: BTreeSet<String>,
 ) -> Contents {
     let pieces = pieces(title);
+    let written = Title { cues: title, pieces: &pieces };
     let mut offer = Offer::read(index, title, &pieces, names);
     let form = read_form(index, lexicon, listing);
     complete(index, &mut offer, &form, description);
-    let facts = base_facts(index, lexicon, listing, &pieces, &offer, &form, brands);
+    let facts = base_facts(index, written, listing, &offer, &form, brands);
     let counted = offer.counted();
     offer.settle_counts();
     let mut found: Vec<(Scored, f64, u32)> = Vec::new();
-    if let Some(pack) = whole_pack(index, &facts, &offer) {
+    if let Some(pack) = whole_pack(index, written, &facts, &offer) {
         found.push((pack.0, pack.1, 1));
         return finish(index, listing, found, Some(1));
     }
     let bundle = offer.components.len() > 1 && !offer.choice;
     if bundle {
-        found = resolve_bundle(index, &facts, &offer, &form);
+        found = resolve_bundle(index, written, &facts, &offer, &form);
     }
     let resolved = found.len() > 1 || !bundle;
     if found.is_empty() {
         let component = offer.components.first().cloned().unwrap_or_default();
         let open = offer.choice;
         let own = component_facts(&facts, &component, open, &form, false);
-        found = best(index, &own).map(|(s, p)| (s, p, component.count.unwrap_or(1))).into_iter().collect();
+        found = best(index, written, &own)
+            .map(|(s, p)| (s, p, component.count.unwrap_or(1)))
+            .into_iter()
+            .collect();
     }
     let said = if bundle && resolved { Some(found.iter().map(|f| f.2).sum()) } else { counted };
     let kit_of_unknown = bundle && !resolved && offer.kit;
@@ -101,24 +115,20 @@ fn finish(
         if p < MIN_PROBABILITY {
             continue;
         }
-        let product = &index.products[scored.product as usize];
+        let Some((brand_id, product_id)) = index.ids(scored.product) else { continue };
         let mut differ: Vec<String> = scored.differ.iter().map(|&f| f.to_owned()).collect();
         if form.is_some_and(|n| n != pack_size) && !differ.iter().any(|f| f == "pack_size") {
             differ.push("pack_size".to_owned());
             differ.sort();
         }
         out.matches.push(ProductMatch {
-            brand_id: product.brand_id.clone(),
-            product_id: product.product_id.clone(),
+            brand_id: brand_id.clone(),
+            product_id: product_id.clone(),
             probability: Probability::new(round6(p)).expect("a logistic function divided by at least 1"),
             agree: scored.agree.iter().map(|&f| f.to_owned()).collect(),
             differ,
         });
-        out.units.push(Unit {
-            brand_id: product.brand_id.clone(),
-            product_id: product.product_id.clone(),
-            count: if alone { pack_size } else { count },
-        });
+        out.units.push(Unit { brand_id, product_id, count: if alone { pack_size } else { count } });
     }
     out
 }
@@ -137,8 +147,7 @@ fn read_form(index: &ProductIndex, lexicon: &Lexicon, listing: &Listing) -> Form
             others.extend(colours);
         }
         for piece in &found {
-            let known = matches!(piece.kind, Kind::Code | Kind::Number(_))
-                && !index.with_model(&piece.text).is_empty();
+            let known = matches!(piece.kind, Kind::Code | Kind::Number(_)) && index.has_model(&piece.text);
             if known {
                 form.models.insert(piece.text.clone());
             }
@@ -208,7 +217,7 @@ fn listed_contents(index: &ProductIndex, cues: &Cues<'_>, model: &str) -> Option
         let item = found[i + 1..].iter().take(8).enumerate().take_while(|(k, _)| starts(i + 1 + k).is_none());
         let (mut colour, mut fits) = (None, false);
         for (_, piece) in item {
-            fits |= piece.text == model || piece.text.ends_with(model) && !index.with_model(model).is_empty();
+            fits |= piece.text == model || piece.text.ends_with(model) && index.has_model(model);
             if let Kind::Colour(c) = piece.kind {
                 colour = colour.or(Some(c));
             }
@@ -231,9 +240,8 @@ fn listed_contents(index: &ProductIndex, cues: &Cues<'_>, model: &str) -> Option
 
 fn base_facts(
     index: &ProductIndex,
-    lexicon: &Lexicon,
+    title: Title<'_>,
     listing: &Listing,
-    pieces: &[Piece],
     offer: &Offer,
     form: &Form,
     brands: BTreeSet<String>,
@@ -249,14 +257,14 @@ fn base_facts(
         brands,
         ..Facts::default()
     };
-    for piece in pieces {
-        match index.piece(&piece.text) {
+    for (word, is_word) in search_words(title.cues, title.pieces) {
+        match index.piece(&word) {
             Some(number) => facts.title.push(number),
-            None if piece.kind == Kind::Word && !lexicon.function_words.contains(&piece.text) => {
-                facts.unknown.push(piece.text.clone());
-            }
+            None if is_word => facts.unknown.push(word.into_owned()),
             None => {}
         }
+    }
+    for piece in title.pieces {
         if piece.kind == Kind::Measure {
             facts.measures.push(piece.text.clone());
         }
@@ -271,16 +279,17 @@ fn base_facts(
     facts.unknown.sort_unstable();
     facts.unknown.dedup();
     facts.unknown.truncate(24);
+    facts.title_weight = facts.title.iter().map(|&piece| index.weight(piece)).sum();
     facts
 }
 
 /// A product that is itself a pack, offered as such: one unit.
-fn whole_pack(index: &ProductIndex, facts: &Facts, offer: &Offer) -> Option<(Scored, f64)> {
+fn whole_pack(index: &ProductIndex, title: Title<'_>, facts: &Facts, offer: &Offer) -> Option<(Scored, f64)> {
     if !facts.kit {
         return None;
     }
-    let (best, p) = best(index, facts)?;
-    let pack = index.products[best.product as usize].pack?;
+    let (best, p) = best(index, title, facts)?;
+    let pack = index.product(best.product).pack?;
     let fits = offer.counted().is_none_or(|n| n == pack) && best.agree.contains("title");
     (fits && p >= 0.5).then_some((best, p))
 }
@@ -288,6 +297,7 @@ fn whole_pack(index: &ProductIndex, facts: &Facts, offer: &Offer) -> Option<(Sco
 /// Resolves the components of a bundle; nothing where they are not variants of products in the catalog.
 fn resolve_bundle(
     index: &ProductIndex,
+    title: Title<'_>,
     facts: &Facts,
     offer: &Offer,
     form: &Form,
@@ -298,9 +308,9 @@ fn resolve_bundle(
             continue;
         }
         let own = component_facts(facts, component, false, form, true);
-        let Some((scored, p)) = best(index, &own) else { continue };
-        let product = &index.products[scored.product as usize];
-        let fits = component.model.as_ref().is_some_and(|m| product.models.contains(m))
+        let Some((scored, p)) = best(index, title, &own) else { continue };
+        let product = index.product(scored.product);
+        let fits = component.model.as_ref().is_some_and(|m| product.models.contains(&m.as_str()))
             && component.colour.is_some_and(|c| product.colours.contains(&c));
         if !fits || scored.points < MIN_POINTS || p < MIN_PROBABILITY {
             continue;
@@ -325,6 +335,7 @@ fn component_facts(facts: &Facts, component: &Component, open: bool, form: &Form
     let keep = |parts: &Vec<(Vec<u32>, bool)>| if bundle { Vec::new() } else { parts.clone() };
     Facts {
         title: facts.title.clone(),
+        title_weight: facts.title_weight,
         unknown: facts.unknown.clone(),
         model: component.model.clone(),
         foreign_model: facts.foreign_model && component.model.is_none(),
@@ -340,11 +351,12 @@ fn component_facts(facts: &Facts, component: &Component, open: bool, form: &Form
         category: facts.category.clone(),
         brands: facts.brands.clone(),
         kit: facts.kit,
+        near: std::rc::Rc::clone(&facts.near),
     }
 }
 
 /// The best product for the facts, with its probability.
-fn best(index: &ProductIndex, facts: &Facts) -> Option<(Scored, f64)> {
+fn best(index: &ProductIndex, title: Title<'_>, facts: &Facts) -> Option<(Scored, f64)> {
     let mut candidates: Vec<u32> = Vec::new();
     for gtin in &facts.gtins {
         candidates.extend(index.with_gtin(*gtin));
@@ -352,19 +364,25 @@ fn best(index: &ProductIndex, facts: &Facts) -> Option<(Scored, f64)> {
     for (products, _) in &facts.title_parts {
         candidates.extend(products.iter().take(MAX_CANDIDATES));
     }
-    let by_model = facts.model.as_deref().map_or(&[][..], |m| index.with_model(m));
-    candidates.extend(by_model.iter().take(64));
-    if by_model.is_empty() || by_model.len() > 64 {
-        candidates
-            .extend(index.nearest(&facts.title, MAX_CANDIDATES, MAX_POSTINGS).into_iter().map(|(p, _)| p));
+    let n_by_model = facts.model.as_deref().map_or(0, |m| index.n_with_model(m)) as usize;
+    candidates.extend(facts.model.as_deref().map_or_else(Vec::new, |m| index.with_model(m)));
+    if n_by_model == 0 || n_by_model > MAX_LISTED {
+        candidates.extend(facts.near.get_or_init(|| {
+            // Below nothing a title speaks against the product, and no form field makes up for that.
+            let query = Query::new(index, title.cues, title.pieces);
+            search(index, &query, MAX_NEAR, 0).into_iter().map(|hit| hit.product).collect()
+        }));
         for model in &facts.attribute_models {
-            candidates.extend(index.with_model(model).iter().take(MAX_CANDIDATES));
+            candidates.extend(index.with_model(model).into_iter().take(MAX_CANDIDATES));
         }
     }
     candidates.sort_unstable();
     candidates.dedup();
-    let mut scored: Vec<Scored> = candidates.into_iter().map(|p| score(index, facts, p)).collect();
-    scored.sort_by(|a, b| b.points.total_cmp(&a.points).then(a.product.cmp(&b.product)));
+    let mut rivals = Rivals::default();
+    let mut scored: Vec<Scored> =
+        candidates.into_iter().map(|p| score(index, facts, &mut rivals, p)).collect();
+    let order = |s: &Scored| index.order(s.product);
+    scored.sort_by(|a, b| b.points.total_cmp(&a.points).then_with(|| order(a).cmp(&order(b))));
     scored.truncate(8);
     let p = probability(&scored);
     scored.into_iter().next().map(|s| (s, p))

@@ -1,4 +1,4 @@
-//! What can be wrong with a lexicon.
+//! What can be wrong with a lexicon, and with a segment of products.
 
 /// Why a lexicon cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,5 +20,43 @@ pub enum LexiconError {
         key: String,
         /// The phrase.
         phrase: String,
+    },
+}
+
+/// Why the bytes of a product segment cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SegmentError {
+    /// They do not begin as a segment does.
+    #[error("these bytes are no product segment")]
+    Magic,
+    /// They were written by a version that lays them out otherwise: build the segment anew.
+    #[error("the segment has layout {found}, this version reads {known}: build it anew from the catalog")]
+    Version {
+        /// The layout of the bytes.
+        found: u32,
+        /// The layout that is known.
+        known: u32,
+    },
+    /// They end before what they announce.
+    #[error("the segment is cut off after {bytes} bytes")]
+    Truncated {
+        /// How many bytes there are.
+        bytes: usize,
+    },
+    /// A checksum or a length does not fit.
+    #[error("the {part} of the segment is damaged: build it anew from the catalog")]
+    Damaged {
+        /// Which part: `header`, `sections` or `body`.
+        part: &'static str,
+    },
+    /// They were compiled with another lexicon, which reads titles differently.
+    #[error(
+        "the segment was built with lexicon {found}, in use is {expected}: build it anew from the catalog"
+    )]
+    Lexicon {
+        /// The lexicon of the bytes.
+        found: String,
+        /// The lexicon in use.
+        expected: String,
     },
 }

@@ -6,8 +6,8 @@
 
 use crate::lexicon::Cue;
 use crate::products::ProductIndex;
-use crate::products::index::plain_code;
 use crate::products::pieces::{Kind, Piece};
+use crate::products::record::plain_code;
 use crate::roles::Cues;
 use crate::words::Gap;
 
@@ -178,7 +178,7 @@ pub(crate) fn parts(index: &ProductIndex, cues: &Cues<'_>) -> Vec<Part> {
                 continue;
             }
             if let Some((products, whole)) = index.with_part_number(&plain_code(&code)) {
-                best = Some(Part { products: products.to_vec(), whole, word: w, end });
+                best = Some(Part { products, whole, word: w, end });
             }
         }
         w = best.as_ref().map_or(w + 1, |part| part.end);
@@ -274,7 +274,7 @@ impl Reader<'_> {
             return None;
         }
         let after_kit = self.kit_ends.contains(&piece.word);
-        let known_model = !self.index.with_model(&piece.text).is_empty();
+        let known_model = self.index.has_model(&piece.text);
         let after_name = i > 0 && self.in_name(self.pieces[i - 1].word);
         if known_model && (after_name || piece.text.len() >= 3) {
             return None;
@@ -347,7 +347,7 @@ impl Reader<'_> {
         match piece.kind {
             Kind::Number(_) => {
                 let after_name = i > 0 && self.in_name(self.pieces[i - 1].word);
-                let known = !self.index.with_model(&piece.text).is_empty();
+                let known = self.index.has_model(&piece.text);
                 (known && (after_name || piece.text.len() >= 3 || self.model.is_none()))
                     .then(|| piece.text.clone())
             }
@@ -356,7 +356,7 @@ impl Reader<'_> {
             Kind::Word if piece.text.len() <= 3 => {
                 let next = self.pieces.get(i + 1).filter(|p| matches!(p.kind, Kind::Number(_)))?;
                 let code = format!("{}{}", piece.text, next.text);
-                (!self.index.with_model(&code).is_empty()).then_some(code)
+                (self.index.has_model(&code)).then_some(code)
             }
             _ => None,
         }
@@ -364,16 +364,16 @@ impl Reader<'_> {
 
     fn model_of_code(&mut self, i: usize) -> Option<String> {
         let code = &self.pieces[i].text;
-        if !self.index.with_model(code).is_empty() {
+        if self.index.has_model(code) {
             return Some(code.clone());
         }
         // The brand's name may be glued to the number: "lumora20xl".
         let tail = code.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        if tail.len() < code.len() && !tail.is_empty() && !self.index.with_model(tail).is_empty() {
+        if tail.len() < code.len() && !tail.is_empty() && self.index.has_model(tail) {
             return Some(tail.to_owned());
         }
         let digits = tail.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        if digits.len() < tail.len() && digits.len() >= 2 && !self.index.with_model(digits).is_empty() {
+        if digits.len() < tail.len() && digits.len() >= 2 && self.index.has_model(digits) {
             let rest = &tail[digits.len()..];
             let lexicon = self.cues.lexicon;
             let capacity =

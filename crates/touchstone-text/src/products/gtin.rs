@@ -1,19 +1,16 @@
-//! Global Trade Item Numbers (GS1 General Specifications, section 7.9: check digit).
+//! Global Trade Item Numbers as index keys.
 
-/// The number behind a GTIN of 8, 12, 13 or 14 digits whose check digit is right; leading zeros do not matter.
+use touchstone_types::Gtin;
+
+/// The number behind a GTIN of 8, 12, 13 or 14 digits whose check digit is right; leading zeros do not matter, and the
+/// number zero, which forms are filled with, is none.
 pub(crate) fn parse(text: &str) -> Option<u64> {
-    let digits: Vec<u64> = text
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-'))
-        .map(|c| c.to_digit(10).map(u64::from))
-        .collect::<Option<_>>()?;
-    if !matches!(digits.len(), 8 | 12 | 13 | 14) {
+    // What is longer cannot be one; saying so first keeps a hostile field cheap.
+    if text.len() > 64 {
         return None;
     }
-    let (check, body) = digits.split_last()?;
-    let sum: u64 = body.iter().rev().enumerate().map(|(i, d)| if i % 2 == 0 { d * 3 } else { *d }).sum();
-    let number = digits.iter().fold(0, |n, d| n * 10 + d);
-    ((10 - sum % 10) % 10 == *check && number > 0).then_some(number)
+    let number: u64 = Gtin::parse(text).ok()?.to_string().parse().ok()?;
+    (number > 0).then_some(number)
 }
 
 #[cfg(test)]

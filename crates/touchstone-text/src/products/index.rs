@@ -1,60 +1,43 @@
-//! The catalog's products, compiled: postings by piece, and identifiers.
+//! The catalog's products, compiled: an immutable base segment and the changes since.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use touchstone_types::{BrandId, ProductId, ProductRecord};
 
-use super::gtin;
-use super::pieces::{Kind, Piece, pieces};
-use crate::lexicon::{Cue, Lexicon};
-use crate::roles::Cues;
-use crate::words::Text;
+use super::build::Builder;
+use super::delta::Delta;
+use super::misspelt;
+use super::record::{Entry, Name, Product, is_part_number, stem};
+use super::segment::{Segment, u32_of};
+use crate::SegmentError;
+use crate::lexicon::Lexicon;
 
-/// How much of a product's title and attributes is read, in characters.
-const MAX_CHARS: usize = 500;
+/// Products listed under one code; more than so many of one code tell nothing apart.
+pub(crate) const MAX_LISTED: usize = 64;
+/// Weights of so many counts are kept.
+const N_WEIGHTS: u32 = 256;
+/// Weights are rounded to this part of one, so that their sums do not depend on the order of adding.
+const WEIGHT_UNIT: f64 = 1_048_576.0;
 
-/// One product.
-#[derive(Debug)]
-pub(crate) struct Product {
-    /// Its brand.
-    pub brand_id: BrandId,
-    /// Its identifier.
-    pub product_id: ProductId,
-    /// The pieces of its title by number, without repeats, in order of number.
-    pub title: Vec<u32>,
-    /// Its model codes and numbers.
-    pub models: Vec<String>,
-    /// The colours in its title, else in its attributes.
-    pub colours: Vec<u16>,
-    /// Its measures.
-    pub measures: Vec<String>,
-    /// Its part number, letters and digits only.
-    pub mpn: Option<String>,
-    /// Its GTINs with a right check digit.
-    pub gtins: Vec<u64>,
-    /// Its category, folded.
-    pub category: Option<String>,
-    /// How many pieces its title says that it holds; such a pack is one unit.
-    pub pack: Option<u32>,
+/// All products. A product's number says where it is kept and nothing about its place among the others; that is
+/// [`ProductIndex::order`].
+#[derive(Debug, Clone)]
+pub(crate) struct ProductIndex {
+    pub(super) base: Segment,
+    pub(super) delta: Arc<Delta>,
+    /// [`weight_of`] the first counts: most words are in few products.
+    weights: Arc<[f64]>,
 }
 
-/// All products.
+/// A change to the products.
 #[derive(Debug)]
-pub(crate) struct ProductIndex {
-    /// The products, sorted by brand and product.
-    pub products: Vec<Product>,
-    pieces: HashMap<String, u32>,
-    texts: Vec<String>,
-    weights: Vec<f64>,
-    /// For each product the square root of the weight of its title.
-    lengths: Vec<f64>,
-    postings: Vec<Vec<u32>>,
-    by_mpn: HashMap<String, Vec<u32>>,
-    by_stem: HashMap<String, Vec<u32>>,
-    by_gtin: HashMap<u64, Vec<u32>>,
-    by_model: HashMap<String, Vec<u32>>,
-    /// The weight of a piece that no product has.
-    pub unknown_weight: f64,
+pub(crate) enum ProductChange<'a> {
+    /// A new or changed product.
+    Put(&'a ProductRecord),
+    /// A product gone.
+    Remove(&'a BrandId, &'a ProductId),
 }
 
 impl ProductIndex {
@@ -62,296 +45,294 @@ impl ProductIndex {
     pub(crate) fn build<'a>(lexicon: &Lexicon, records: impl IntoIterator<Item = &'a ProductRecord>) -> Self {
         let records: BTreeMap<(&BrandId, &ProductId), &ProductRecord> =
             records.into_iter().map(|r| ((&r.brand_id, &r.product_id), r)).collect();
-        let mut index = Self {
-            products: Vec::with_capacity(records.len()),
-            pieces: HashMap::new(),
-            texts: Vec::new(),
-            weights: Vec::new(),
-            lengths: Vec::new(),
-            postings: Vec::new(),
-            by_mpn: HashMap::new(),
-            by_stem: HashMap::new(),
-            by_gtin: HashMap::new(),
-            by_model: HashMap::new(),
-            unknown_weight: 0.0,
-        };
+        let mut builder = Builder::new();
         for record in records.into_values() {
-            index.add(lexicon, record);
+            let entry = Entry::new(lexicon, record);
+            add_entry(&mut builder, &entry);
         }
-        // A stem that several products share tells nothing about any one of them.
-        index.by_stem.retain(|_, products| products.len() == 1);
-        let n = index.products.len() as f64;
-        index.weights = index.postings.iter().map(|list| libm::log(1.0 + n / list.len() as f64)).collect();
-        index.unknown_weight = libm::log(1.0 + n);
-        let own = |p: &Product| p.title.iter().map(|&t| index.weights[t as usize]).sum::<f64>();
-        index.lengths = index.products.iter().map(|p| libm::sqrt(own(p).max(1e-9))).collect();
+        Self::of_sound_bytes(builder.finish(lexicon.id()), lexicon.id())
+    }
+
+    /// Opens a segment.
+    pub(crate) fn open(lexicon: &Lexicon, bytes: Bytes) -> Result<Self, SegmentError> {
+        Ok(Self::of(Segment::open(bytes, lexicon.id())?, Arc::new(Delta::new())))
+    }
+
+    fn of_sound_bytes(bytes: Bytes, lexicon_id: &str) -> Self {
+        let base = Segment::open(bytes, lexicon_id).expect("the builder writes what the reader reads");
+        Self::of(base, Arc::new(Delta::new()))
+    }
+
+    fn of(base: Segment, delta: Arc<Delta>) -> Self {
+        let mut index = Self { base, delta, weights: Arc::new([]) };
+        let n = index.len();
+        index.weights = (1..=N_WEIGHTS.min(n)).map(|n_with| weight_of(n, n_with)).collect();
         index
     }
 
-    fn add(&mut self, lexicon: &Lexicon, record: &ProductRecord) {
-        let idx = u32::try_from(self.products.len()).expect("fewer than 4 Gi products");
-        let text = Text::new(&record.title, MAX_CHARS);
-        let cues = Cues::new(lexicon, &text);
-        let found = pieces(&cues);
-        let mut title: Vec<u32> = Vec::with_capacity(found.len());
-        for piece in found.iter().filter(|p| !lexicon.function_words.contains(&p.text)) {
-            title.push(self.number_of(&piece.text));
+    /// The same products after changes, in their order; the base is shared.
+    pub(crate) fn with_changes(&self, lexicon: &Lexicon, changes: &[ProductChange<'_>]) -> Self {
+        if changes.is_empty() {
+            return self.clone();
         }
-        title.sort_unstable();
-        title.dedup();
-        let mut all = title.clone();
-        let mut colours = colours_of(&found);
-        for value in record.attributes.values() {
-            let text = Text::new(value, MAX_CHARS);
-            let found = pieces(&Cues::new(lexicon, &text));
-            if colours.is_empty() {
-                colours = colours_of(&found);
+        let mut delta = (*self.delta).clone();
+        for change in changes {
+            match change {
+                ProductChange::Put(record) => delta.put(&self.base, Entry::new(lexicon, record)),
+                ProductChange::Remove(brand, product) => {
+                    delta.remove(&self.base, (brand.as_str(), product.as_str()));
+                }
             }
-            all.extend(
-                found
-                    .iter()
-                    .filter(|p| !lexicon.function_words.contains(&p.text))
-                    .map(|p| self.number_of(&p.text)),
-            );
         }
-        all.sort_unstable();
-        all.dedup();
-        for &piece in &all {
-            self.postings[piece as usize].push(idx);
-        }
-        let pack = pack_of(&cues, &found);
-        let models = models_of(&found, pack);
-        for model in &models {
-            self.by_model.entry(model.clone()).or_default().push(idx);
-        }
-        let mpn = record.mpn.as_deref().map(plain_code).filter(|code| is_part_number(code));
-        if let Some(mpn) = &mpn {
-            self.by_mpn.entry(mpn.clone()).or_default().push(idx);
-            self.by_stem.entry(stem(mpn).to_owned()).or_default().push(idx);
-        }
-        let gtins: Vec<u64> = record.gtins.iter().filter_map(|text| gtin::parse(text)).collect();
-        for &gtin in &gtins {
-            self.by_gtin.entry(gtin).or_default().push(idx);
-        }
-        self.products.push(Product {
-            brand_id: record.brand_id.clone(),
-            product_id: record.product_id.clone(),
-            title,
-            models,
-            colours,
-            measures: found.iter().filter(|p| p.kind == Kind::Measure).map(|p| p.text.clone()).collect(),
-            mpn,
-            gtins,
-            category: record.category.as_deref().map(crate::fold::fold_plain),
-            pack,
-        });
+        delta.settle(&self.base);
+        Self::of(self.base.clone(), Arc::new(delta))
     }
 
-    fn number_of(&mut self, piece: &str) -> u32 {
-        if let Some(&number) = self.pieces.get(piece) {
-            return number;
+    /// The same products in one new base segment.
+    pub(crate) fn compacted(&self, lexicon_id: &str) -> Self {
+        if self.delta.len() == 0 {
+            return self.clone();
         }
-        let number = u32::try_from(self.texts.len()).expect("fewer than 4 Gi pieces");
-        self.pieces.insert(piece.to_owned(), number);
-        self.texts.push(piece.to_owned());
-        self.postings.push(Vec::new());
-        number
+        let mut builder = Builder::new();
+        let mut places = self.delta.sorted().iter().copied().peekable();
+        for product in 0..=self.base.n_products {
+            let order = base_order(product);
+            while let Some(place) =
+                places.next_if(|&place| product == self.base.n_products || self.delta.order(place) < order)
+            {
+                if let Some(added) = &self.delta.added[place as usize] {
+                    add_entry(&mut builder, &added.entry);
+                }
+            }
+            if product < self.base.n_products && !self.delta.is_dead(product) {
+                let (words, n_title) = self.base.words_of(product);
+                let (title, attributes) = words.split_at(n_title * 4);
+                let text = |word: &[u8]| self.text(u32_of(word, 0));
+                builder.add(
+                    title.chunks_exact(4).map(text),
+                    attributes.chunks_exact(4).map(text),
+                    self.base.record(product),
+                );
+            }
+        }
+        Self::of_sound_bytes(builder.finish(lexicon_id), lexicon_id)
     }
 
-    /// The words of all titles.
-    pub(crate) fn words(&self) -> HashSet<String> {
-        self.texts.iter().cloned().collect()
+    /// The base segment's bytes.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        self.base.bytes()
+    }
+
+    /// How large the delta is.
+    pub(crate) fn delta_len(&self) -> usize {
+        self.delta.len()
+    }
+
+    /// How many products there are.
+    pub(crate) fn len(&self) -> u32 {
+        (self.base.n_products + self.delta.n_live()).saturating_sub(self.delta.n_dead)
+    }
+
+    /// One product.
+    pub(crate) fn product(&self, product: u32) -> Product<'_> {
+        match product.checked_sub(self.base.n_products) {
+            None => Product::read(self.base.record(product)),
+            Some(place) => self.added(place).map_or_else(Product::default, |added| added.entry.product()),
+        }
+    }
+
+    /// Brand and product, as written.
+    pub(crate) fn key(&self, product: u32) -> (&str, &str) {
+        match product.checked_sub(self.base.n_products) {
+            None => Product::key(self.base.record(product)),
+            Some(place) => self.added(place).map_or(("", ""), |added| Product::key(&added.entry.record)),
+        }
+    }
+
+    /// Brand and product; `None` only where a damaged segment names none.
+    pub(crate) fn ids(&self, product: u32) -> Option<(BrandId, ProductId)> {
+        let (brand, product) = self.key(product);
+        Some((BrandId::new(brand).ok()?, ProductId::new(product).ok()?))
+    }
+
+    /// Where a product stands among all by brand and product: numbers to compare.
+    pub(crate) fn order(&self, product: u32) -> u64 {
+        match product.checked_sub(self.base.n_products) {
+            None => base_order(product),
+            Some(place) => self.delta.order(place),
+        }
+    }
+
+    fn added(&self, place: u32) -> Option<&super::delta::Added> {
+        self.delta.added.get(place as usize)?.as_deref()
+    }
+
+    /// The words of a product's title by number, in the order of the title.
+    pub(crate) fn title(&self, product: u32) -> Vec<u32> {
+        match product.checked_sub(self.base.n_products) {
+            None => {
+                let (words, n_title) = self.base.words_of(product);
+                words[..n_title * 4].chunks_exact(4).map(|word| u32_of(word, 0)).collect()
+            }
+            Some(place) => {
+                self.added(place).map_or_else(Vec::new, |a| a.words[..a.entry.title.len()].to_vec())
+            }
+        }
+    }
+
+    /// Whether a title or an attribute of a product has the folded word.
+    pub(crate) fn has_word(&self, word: &str) -> bool {
+        self.piece(word).is_some()
     }
 
     /// The number of a piece; `None` where no product has it.
     pub(crate) fn piece(&self, text: &str) -> Option<u32> {
-        self.pieces.get(text).copied()
+        self.find(Name::Word(text)).filter(|&word| self.n_with(word) > 0)
     }
 
     /// The text of a piece.
-    pub(crate) fn text(&self, piece: u32) -> &str {
-        &self.texts[piece as usize]
+    pub(crate) fn text(&self, word: u32) -> &str {
+        let bytes =
+            if word < self.base.n_words { self.base.word(word) } else { self.delta.word(&self.base, word) };
+        bytes.get(1..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or("")
+    }
+
+    /// How many products have a word in their title.
+    pub(crate) fn n_titled(&self, word: u32) -> u32 {
+        self.base.count(word).saturating_add_signed(self.delta.counts(word).listed)
+    }
+
+    /// How many products have a word in their title or attributes.
+    fn n_with(&self, word: u32) -> u32 {
+        let attributes =
+            self.base.attribute_count(word).saturating_add_signed(self.delta.counts(word).attributes);
+        self.n_titled(word).saturating_add(attributes)
     }
 
     /// How rare a piece is: ln(1 + products / products with it).
-    pub(crate) fn weight(&self, piece: u32) -> f64 {
-        self.weights[piece as usize]
+    pub(crate) fn weight(&self, word: u32) -> f64 {
+        let n_with = self.n_with(word).max(1);
+        let known = self.weights.get(n_with as usize - 1).copied();
+        known.unwrap_or_else(|| weight_of(self.len(), n_with))
     }
 
-    /// The products with this model code or number.
-    pub(crate) fn with_model(&self, model: &str) -> &[u32] {
-        self.by_model.get(model).map_or(&[], Vec::as_slice)
+    /// The weight of a piece that no product has.
+    pub(crate) fn unknown_weight(&self) -> f64 {
+        weight_of(self.len(), 1)
     }
 
-    /// The products with this GTIN.
-    pub(crate) fn with_gtin(&self, gtin: u64) -> &[u32] {
-        self.by_gtin.get(&gtin).map_or(&[], Vec::as_slice)
+    pub(super) fn find(&self, name: Name<'_>) -> Option<u32> {
+        let find = |text: &[u8]| self.base.find(text).or_else(|| self.delta.find(&self.base, text));
+        // Every word of every listing is asked for, so the short ones do without an allocation.
+        let mut short = [0; 48];
+        if let Name::Word(text) = name
+            && text.len() < short.len()
+        {
+            short[0] = Name::WORD;
+            short[1..=text.len()].copy_from_slice(text.as_bytes());
+            return find(&short[..=text.len()]);
+        }
+        let mut text = Vec::with_capacity(32);
+        name.bytes(&mut text);
+        find(&text)
+    }
+
+    /// Calls `each` with the words that share one of the forms, once or more.
+    pub(super) fn words_with_forms(&self, forms: &[u32], mut each: impl FnMut(u32)) {
+        for &form in forms {
+            self.base.words_with_form(form, &mut each);
+            self.delta.words_with_form(form, &mut each);
+        }
+    }
+
+    /// The words of titles that are one mistake away from a word, each once, in no order.
+    pub(super) fn near_words(&self, word: &str, scratch: &mut Vec<u32>, out: &mut Vec<u32>) {
+        out.clear();
+        misspelt::forms(word, scratch);
+        self.words_with_forms(scratch, |near| out.push(near));
+        out.sort_unstable();
+        out.dedup();
+        out.retain(|&near| {
+            let text = self.text(near);
+            self.n_titled(near) > 0 && text != word && strsim::osa_distance(text, word) <= 1
+        });
+    }
+
+    /// The first products listed under a name, in order, at most [`MAX_LISTED`].
+    fn listed(&self, name: Name<'_>) -> Vec<u32> {
+        let Some(word) = self.find(name) else { return Vec::new() };
+        let numbers = if word < self.base.n_words { self.base.list(word) } else { &[] };
+        let mut products: Vec<u32> = numbers
+            .chunks_exact(4)
+            .map(|number| u32_of(number, 0))
+            .filter(|&product| product < self.base.n_products && !self.delta.is_dead(product))
+            .take(MAX_LISTED)
+            .collect();
+        let live = |&&place: &&u32| self.added(place).is_some();
+        let added = self.delta.list(word).iter().filter(live).map(|&place| self.base.n_products + place);
+        let n_base = products.len();
+        products.extend(added);
+        if products.len() > n_base {
+            products.sort_unstable_by_key(|&product| self.order(product));
+            products.truncate(MAX_LISTED);
+        }
+        products
+    }
+
+    /// The products with this model code or number, at most [`MAX_LISTED`].
+    pub(crate) fn with_model(&self, model: &str) -> Vec<u32> {
+        self.listed(Name::Model(model))
+    }
+
+    /// Whether a product has this model code or number.
+    pub(crate) fn has_model(&self, model: &str) -> bool {
+        self.n_with_model(model) > 0
+    }
+
+    /// How many products have this model code or number.
+    pub(crate) fn n_with_model(&self, model: &str) -> u32 {
+        self.find(Name::Model(model)).map_or(0, |word| self.n_titled(word))
+    }
+
+    /// The products with this GTIN, at most [`MAX_LISTED`].
+    pub(crate) fn with_gtin(&self, gtin: u64) -> Vec<u32> {
+        self.listed(Name::Gtin(gtin))
     }
 
     /// The products with this part number (letters and digits only), and whether it is the whole of it: the last letters
-    /// often tell only the region.
-    pub(crate) fn with_part_number(&self, code: &str) -> Option<(&[u32], bool)> {
+    /// often tell only the region. A stem that several products share tells nothing about any one of them.
+    pub(crate) fn with_part_number(&self, code: &str) -> Option<(Vec<u32>, bool)> {
         if !is_part_number(code) {
             return None;
         }
-        if let Some(products) = self.by_mpn.get(code) {
-            return Some((products, true));
+        let whole = self.listed(Name::PartNumber(code));
+        if !whole.is_empty() {
+            return Some((whole, true));
         }
-        self.by_stem.get(stem(code)).map(|products| (products.as_slice(), false))
-    }
-
-    /// The `k` products that share the most weight with the pieces, best first; ties go to the smaller place.
-    ///
-    /// At most `max_postings` postings are read, the rarest pieces first: what is too common to bring in new products
-    /// then only tells those at hand apart.
-    pub(crate) fn nearest(&self, pieces: &[u32], k: usize, max_postings: usize) -> Vec<(u32, f64)> {
-        let mut pieces = pieces.to_vec();
-        // Equally rare pieces are read in the order of their text, which does not depend on the order of records.
-        pieces.sort_by(|&a, &b| {
-            let len = |p: u32| self.postings[p as usize].len();
-            len(a).cmp(&len(b)).then_with(|| self.text(a).cmp(self.text(b)))
-        });
-        pieces.dedup();
-        let mut sums = Sums::new(max_postings);
-        let mut read = 0;
-        for piece in pieces {
-            let list = &self.postings[piece as usize];
-            let weight = self.weight(piece);
-            if read > 0 && read + list.len() > max_postings {
-                sums.add_to_known(list, weight);
-                continue;
-            }
-            read += list.len();
-            for &product in list.iter().take(max_postings) {
-                sums.add(product, weight);
-            }
-        }
-        let mut best: Vec<(u32, f64)> =
-            sums.found().map(|(product, sum)| (product, sum / self.lengths[product as usize])).collect();
-        let by_score = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if best.len() > k && k > 0 {
-            best.select_nth_unstable_by(k - 1, by_score);
-        }
-        best.truncate(k);
-        best.sort_by(by_score);
-        best
+        let same_stem = self.listed(Name::Stem(stem(code)));
+        (same_stem.len() == 1).then_some((same_stem, false))
     }
 }
 
-/// Sums by product in an open table that is never more than half full.
-struct Sums {
-    slots: Vec<(u32, f64)>,
-    used: Vec<u32>,
+/// ln(1 + products / products with a piece), rounded.
+fn weight_of(n: u32, n_with: u32) -> f64 {
+    quantised(libm::log(1.0 + f64::from(n) / f64::from(n_with)))
 }
 
-const FREE: u32 = u32::MAX;
-
-impl Sums {
-    fn new(max_products: usize) -> Self {
-        Self { slots: vec![(FREE, 0.0); (max_products * 2).next_power_of_two()], used: Vec::new() }
-    }
-
-    fn slot(&self, product: u32) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut i = (product.wrapping_mul(0x9e37_79b1) >> 15) as usize & mask;
-        while self.slots[i].0 != FREE && self.slots[i].0 != product {
-            i = (i + 1) & mask;
-        }
-        i
-    }
-
-    fn add(&mut self, product: u32, weight: f64) {
-        let i = self.slot(product);
-        if self.slots[i].0 == FREE {
-            self.slots[i].0 = product;
-            self.used.push(u32::try_from(i).expect("the table is small"));
-        }
-        self.slots[i].1 += weight;
-    }
-
-    fn add_to_known(&mut self, list: &[u32], weight: f64) {
-        for &i in &self.used {
-            let slot = &mut self.slots[i as usize];
-            if list.binary_search(&slot.0).is_ok() {
-                slot.1 += weight;
-            }
-        }
-    }
-
-    fn found(&self) -> impl Iterator<Item = (u32, f64)> {
-        self.used.iter().map(|&i| self.slots[i as usize])
-    }
+/// A product of the base stands behind the changes that come before it.
+pub(super) fn base_order(product: u32) -> u64 {
+    u64::from(product) << 32 | u64::from(u32::MAX)
 }
 
-fn colours_of(pieces: &[Piece]) -> Vec<u16> {
-    let mut colours: Vec<u16> = Vec::new();
-    for piece in pieces {
-        if let Kind::Colour(class) = piece.kind
-            && !colours.contains(&class)
-        {
-            colours.push(class);
-        }
-    }
-    colours
+/// Rounds a weight so that sums of weights are exact.
+pub(crate) fn quantised(weight: f64) -> f64 {
+    libm::round(weight * WEIGHT_UNIT) / WEIGHT_UNIT
 }
 
-/// How many pieces a title says that its product holds.
-fn pack_of(cues: &Cues<'_>, found: &[Piece]) -> Option<u32> {
-    let kit_ends: Vec<usize> = cues.of(&Cue::Kit).map(|hit| hit.end).collect();
-    found.iter().find_map(|piece| match piece.kind {
-        Kind::Number(n) if (2..100).contains(&n) && kit_ends.contains(&piece.word) => Some(n),
-        Kind::Count(n) if (2..100).contains(&n) => Some(n),
-        _ => None,
-    })
-}
-
-fn models_of(found: &[Piece], pack: Option<u32>) -> Vec<String> {
-    let mut models: Vec<String> = Vec::new();
-    for piece in found {
-        let is_model = match piece.kind {
-            Kind::Code => piece.text.len() <= 12,
-            Kind::Number(n) => Some(n) != pack,
-            _ => false,
-        };
-        if is_model && !models.contains(&piece.text) {
-            models.push(piece.text.clone());
-        }
-    }
-    models
-}
-
-/// A code's letters and digits, lower case.
-pub(crate) fn plain_code(text: &str) -> String {
-    crate::fold::fold(text, 64).into_iter().map(|c| c.c).filter(char::is_ascii_alphanumeric).collect()
-}
-
-/// Whether a code is long and mixed enough to name a product on its own.
-fn is_part_number(code: &str) -> bool {
-    let digits = code.bytes().filter(u8::is_ascii_digit).count();
-    (5..=24).contains(&code.len()) && digits >= 2 && (digits < code.len() || code.len() >= 6)
-}
-
-/// A part number without the two letters at its end, which often tell the region it was made for.
-fn stem(code: &str) -> &str {
-    let cut = code.len().saturating_sub(2);
-    let region = code.as_bytes()[cut..].iter().all(u8::is_ascii_alphabetic);
-    let rest = &code[..cut];
-    let rest_names = rest.len() >= 4
-        && rest.bytes().any(|b| b.is_ascii_alphabetic())
-        && rest.bytes().any(|b| b.is_ascii_digit());
-    if region && rest_names { rest } else { code }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stems_drop_the_region_and_nothing_else() {
-        for (code, expected) in
-            [("lm20kab", "lm20k"), ("lm20k", "lm20k"), ("abcdef", "abcdef"), ("12345ab", "12345ab")]
-        {
-            assert_eq!(stem(code), expected);
-        }
-    }
+fn add_entry(builder: &mut Builder, entry: &Entry) {
+    builder.add(
+        entry.title.iter().map(String::as_str),
+        entry.attributes.iter().map(String::as_str),
+        &entry.record,
+    );
 }

@@ -1,5 +1,7 @@
 //! Pieces: the words of a text as product titles mean them, with numbers, model codes, measures and colours told apart.
 
+use std::borrow::Cow;
+
 use crate::lexicon::Cue;
 use crate::roles::Cues;
 use crate::words::Gap;
@@ -86,6 +88,31 @@ pub(crate) fn pieces(cues: &Cues<'_>) -> Vec<Piece> {
         } else {
             split_word(cues, word, w, w + 1, &mut out);
             w += 1;
+        }
+    }
+    out
+}
+
+/// What a text is searched by: its pieces without little words, and the single words of a colour of several words, which
+/// may stand apart in another text ("navy shirt blue").
+pub(crate) fn search_words<'a>(cues: &Cues<'_>, pieces: &'a [Piece]) -> Vec<(Cow<'a, str>, bool)> {
+    let lexicon = cues.lexicon;
+    let mut out: Vec<(Cow<'a, str>, bool)> = Vec::with_capacity(pieces.len());
+    for piece in pieces.iter().filter(|p| !lexicon.is_function(&p.text)) {
+        out.push((Cow::Borrowed(&piece.text), piece.kind == Kind::Word));
+        if !matches!(piece.kind, Kind::Colour(_)) || piece.end - piece.word == 1 {
+            continue;
+        }
+        for word in (piece.word..piece.end).map(|w| cues.text.word(w)) {
+            let class = lexicon.phrase_of(word).and_then(|phrase| {
+                let class =
+                    |cue: &Cue| if let Cue::Colour(class) = cue { Some(usize::from(*class)) } else { None };
+                lexicon.phrases[phrase].cues.iter().find_map(class)
+            });
+            let word = class.map_or(word, |class| &lexicon.colours[class]);
+            if word != piece.text && !lexicon.is_function(word) {
+                out.push((Cow::Owned(word.to_owned()), false));
+            }
         }
     }
     out

@@ -5,15 +5,21 @@
 //! raises it. What a title says weighs most, then attributes, then the part-number field, which forms often fill with
 //! a default.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::{Product, ProductIndex};
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use super::index::{ProductIndex, quantised};
+use super::record::Product;
 
 /// What is known of the thing in question.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// The pieces of the title that the catalog knows, without repeats, in order of number.
     pub title: Vec<u32>,
+    /// What those pieces weigh together.
+    pub title_weight: f64,
     /// Pieces of the title that no product has.
     pub unknown: Vec<String>,
     /// The model in the title.
@@ -44,6 +50,23 @@ pub(crate) struct Facts {
     pub brands: BTreeSet<String>,
     /// The offer is said to hold several units.
     pub kit: bool,
+    /// The products nearest to the title by its words, once they are asked for.
+    pub near: Rc<OnceCell<Vec<u32>>>,
+}
+
+/// For each model code the colours of the products that have it, looked up once for all candidates.
+#[derive(Debug, Default)]
+pub(crate) struct Rivals(BTreeMap<String, Vec<(u32, Vec<u16>)>>);
+
+impl Rivals {
+    /// Whether another product with the model has other colours.
+    fn differ(&mut self, index: &ProductIndex, model: &str, product: u32, colours: &[u16]) -> bool {
+        if !self.0.contains_key(model) {
+            let rivals = index.with_model(model).into_iter().map(|p| (p, index.product(p).colours)).collect();
+            self.0.insert(model.to_owned(), rivals);
+        }
+        self.0[model].iter().any(|(rival, own)| *rival != product && own != colours)
+    }
 }
 
 /// A product with its points and the facts that agree and differ.
@@ -63,17 +86,17 @@ pub(crate) struct Scored {
 const START: f64 = -3.0;
 
 /// Scores one product.
-pub(crate) fn score(index: &ProductIndex, facts: &Facts, idx: u32) -> Scored {
-    let product = &index.products[idx as usize];
+pub(crate) fn score(index: &ProductIndex, facts: &Facts, rivals: &mut Rivals, idx: u32) -> Scored {
+    let product = &index.product(idx);
     let mut s = Scored { product: idx, points: START, agree: BTreeSet::new(), differ: BTreeSet::new() };
     identifiers(&mut s, facts, product);
     let by_model = model(&mut s, facts, product);
-    colour(&mut s, index, facts, product);
+    colour(&mut s, index, facts, rivals, product);
     if !facts.measures.is_empty() && !product.measures.is_empty() {
-        let shared = facts.measures.iter().any(|m| product.measures.contains(m));
+        let shared = facts.measures.iter().any(|m| product.measures.contains(&m.as_str()));
         fact(&mut s, "capacity", shared, 1.0, -3.0);
     }
-    let nearness = title_nearness(index, facts, product);
+    let nearness = title_nearness(index, facts, idx);
     s.points += if by_model { 2.0 * (nearness - 0.4) } else { 9.0 * (nearness - 0.45) };
     if nearness >= 0.6 {
         s.agree.insert("title");
@@ -81,10 +104,10 @@ pub(crate) fn score(index: &ProductIndex, facts: &Facts, idx: u32) -> Scored {
         s.differ.insert("title");
     }
     if !facts.brands.is_empty() {
-        fact(&mut s, "brand", facts.brands.contains(product.brand_id.as_str()), 1.0, -3.0);
+        fact(&mut s, "brand", facts.brands.contains(product.brand_id), 1.0, -3.0);
     }
-    if let (Some(own), Some(theirs)) = (&product.category, &facts.category) {
-        let agrees = own == theirs;
+    if let (false, Some(theirs)) = (product.category.is_empty(), &facts.category) {
+        let agrees = product.category == theirs;
         s.points += if agrees { 0.3 } else { 0.0 };
         if agrees {
             s.agree.insert("category");
@@ -112,11 +135,11 @@ fn fact(s: &mut Scored, name: &'static str, agrees: bool, plus: f64, minus: f64)
     };
 }
 
-fn identifiers(s: &mut Scored, facts: &Facts, product: &Product) {
+fn identifiers(s: &mut Scored, facts: &Facts, product: &Product<'_>) {
     if !facts.gtins.is_empty() && !product.gtins.is_empty() {
         fact(s, "gtin", facts.gtins.iter().any(|g| product.gtins.contains(g)), 7.0, -1.0);
     }
-    if product.mpn.is_none() {
+    if product.mpn.is_empty() {
         return;
     }
     // (parts, whole agrees, stem agrees, another product's)
@@ -146,17 +169,17 @@ fn identifiers(s: &mut Scored, facts: &Facts, product: &Product) {
 }
 
 /// Points for the model; true where the product was reached by its model.
-fn model(s: &mut Scored, facts: &Facts, product: &Product) -> bool {
+fn model(s: &mut Scored, facts: &Facts, product: &Product<'_>) -> bool {
     if product.models.is_empty() {
         return false;
     }
     let part_in_title = facts.title_parts.iter().any(|(products, _)| products.contains(&s.product));
     let (agrees, plus, minus) = match &facts.model {
-        Some(model) => (product.models.contains(model), 4.0, -6.0),
+        Some(model) => (product.models.contains(&model.as_str()), 4.0, -6.0),
         None if facts.foreign_model => (false, 0.0, -6.0),
         None if part_in_title => return true,
         None if !facts.attribute_models.is_empty() => {
-            (product.models.iter().any(|m| facts.attribute_models.contains(m)), 2.5, -2.0)
+            (product.models.iter().any(|m| facts.attribute_models.contains(*m)), 2.5, -2.0)
         }
         // A number in the catalog's title that the listing does not have: another model, or none.
         None => (false, 0.0, -1.5),
@@ -165,7 +188,7 @@ fn model(s: &mut Scored, facts: &Facts, product: &Product) -> bool {
     agrees
 }
 
-fn colour(s: &mut Scored, index: &ProductIndex, facts: &Facts, product: &Product) {
+fn colour(s: &mut Scored, index: &ProductIndex, facts: &Facts, rivals: &mut Rivals, product: &Product<'_>) {
     if product.colours.is_empty() {
         return;
     }
@@ -175,8 +198,7 @@ fn colour(s: &mut Scored, index: &ProductIndex, facts: &Facts, product: &Product
             fact(s, "color", product.colours.contains(&colour), plus, minus);
         }
         None => {
-            let rival = |&p: &u32| p != s.product && index.products[p as usize].colours != product.colours;
-            if product.models.iter().any(|m| index.with_model(m).iter().any(rival)) {
+            if product.models.iter().any(|m| rivals.differ(index, m, s.product, &product.colours)) {
                 s.points -= 1.0;
                 s.differ.insert("color");
             }
@@ -190,10 +212,10 @@ fn colour(s: &mut Scored, index: &ProductIndex, facts: &Facts, product: &Product
 
 /// How near two titles are, 0 to 1: the rarity-weighted share of the product's pieces that the listing has, and, for a
 /// quarter, the other way round. Pieces that are spelt almost alike count for most of their weight.
-pub(crate) fn title_nearness(index: &ProductIndex, facts: &Facts, product: &Product) -> f64 {
+fn title_nearness(index: &ProductIndex, facts: &Facts, product: u32) -> f64 {
     let mut shared = 0.0;
     let mut own = 0.0;
-    for &piece in &product.title {
+    for piece in index.title(product) {
         let weight = index.weight(piece);
         own += weight;
         if facts.title.binary_search(&piece).is_ok() {
@@ -206,12 +228,11 @@ pub(crate) fn title_nearness(index: &ProductIndex, facts: &Facts, product: &Prod
                     && strsim::jaro_winkler(other, text) >= 0.92
             };
             if letters && facts.unknown.iter().any(near) {
-                shared += 0.8 * weight;
+                shared += quantised(0.8 * weight);
             }
         }
     }
-    let theirs: f64 = facts.title.iter().map(|&p| index.weight(p)).sum::<f64>()
-        + facts.unknown.len() as f64 * 0.3 * index.unknown_weight;
+    let theirs = facts.title_weight + facts.unknown.len() as f64 * 0.3 * index.unknown_weight();
     if own <= 0.0 || theirs <= 0.0 {
         return 0.0;
     }

@@ -7,7 +7,10 @@
 )]
 
 mod data;
+mod disguises;
 mod golden;
+mod hostile;
 mod invented;
 mod laws;
 mod real_brands;
+mod search;
