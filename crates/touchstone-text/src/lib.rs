@@ -7,10 +7,13 @@
 //!              │         ├─────▶ pieces ──▶ offer ──▶ products ──▶ matches, contents, pack size
 //!              │         └─────▶ terms ──▶ terms, state
 //!   places in the original text                 Lexicon + brands + products = TextIndex
+//!
+//! free text ──▶ lookup ──▶ nearest products     TextIndex + changes = TextIndex (the base segment is shared)
 //! ```
 //!
 //! - Spans count Unicode scalar values of the text as it came, not of its folded form.
 //! - The findings depend on the listing, the lexicon and the *set* of records alone: not on their order, nor on the clock.
+//! - An index that has grown by changes, was compacted, or was written and opened again answers as one built fresh.
 //! - The cost is bounded: texts are cut ([`MAX_TITLE_CHARS`], [`MAX_DESCRIPTION_CHARS`]), candidates are capped.
 //! - The crate does no I/O, never panics on any text, and never says that anything is counterfeit: it says what is written.
 //!
@@ -38,16 +41,25 @@ mod contents;
 mod error;
 mod findings;
 mod fold;
+mod index;
 mod lexicon;
+mod lookup;
 mod offer;
+mod pairs;
 mod products;
 mod roles;
 mod terms;
 mod words;
 
-pub use analyse::{
-    MAX_DESCRIPTION_CHARS, MAX_FIELD_CHARS, MAX_FIELDS, MAX_TITLE_CHARS, TextIndex, analyse, lookup,
-};
-pub use error::LexiconError;
+pub use analyse::{MAX_DESCRIPTION_CHARS, MAX_FIELD_CHARS, MAX_FIELDS, MAX_TITLE_CHARS, analyse};
+/// The bytes of a product segment: in memory, or a mapped file by [`Bytes::from_owner`].
+pub use bytes::Bytes;
+pub use error::{LexiconError, SegmentError};
 pub use findings::{Candidate, State, TextFindings, Unit};
+pub use index::{Change, TextIndex, check_segment};
 pub use lexicon::Lexicon;
+pub use lookup::lookup;
+pub use pairs::{
+    N_PAIR_FEATURES, PairRecord, Prepared, Rarity, RarityCounter, agreement, pair_feature_names,
+    pair_features,
+};
