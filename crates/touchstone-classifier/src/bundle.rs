@@ -11,8 +11,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -136,6 +136,17 @@ impl Bundle {
     pub fn set_part(&mut self, name: &str, json: &str) -> Result<(), ClassifierError> {
         let part =
             RawValue::from_string(json.to_owned()).map_err(|error| bad_part(name, error.to_string()))?;
+        self.parts.insert(name.to_owned(), part);
+        Ok(())
+    }
+
+    /// Sets a part to a value, in place of the one of this name if there is one.
+    ///
+    /// # Errors
+    /// [`ClassifierError::BadPart`] if the value has no JSON form.
+    pub fn write_part<T: Serialize>(&mut self, name: &str, value: &T) -> Result<(), ClassifierError> {
+        let part =
+            serde_json::value::to_raw_value(value).map_err(|error| bad_part(name, error.to_string()))?;
         self.parts.insert(name.to_owned(), part);
         Ok(())
     }

@@ -49,6 +49,7 @@
 //! # Ok::<(), touchstone_classifier::ClassifierError>(())
 //! ```
 
+mod boost;
 mod bundle;
 mod calibrate;
 mod classifier;
@@ -59,9 +60,11 @@ mod folds;
 mod logistic;
 mod math;
 pub mod metrics;
+mod threshold;
 mod train;
 mod wire;
 
+pub use boost::{BoostSettings, BoostTable, Booster, BoosterPart};
 pub use bundle::Bundle;
 pub use calibrate::Platt;
 pub use classifier::{Classifier, Model, TrainedOn};
@@ -70,4 +73,6 @@ pub use error::ClassifierError;
 pub use features::FeatureNames;
 pub use folds::folds;
 pub use logistic::{LogisticRegression, Term};
+pub use metrics::Metrics;
+pub use threshold::best_f1_threshold;
 pub use train::{FeatureWeight, TrainSettings, TrainingReport, cross_validate, train};
