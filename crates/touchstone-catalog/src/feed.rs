@@ -103,6 +103,11 @@ impl Feed {
         self.problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     }
 
+    /// The file whose line counts for a key.
+    pub fn file_of(&self, key: &CatalogKey) -> Option<&str> {
+        self.places.get(key).map(|place| place.file.as_str())
+    }
+
     /// How many lines are left out.
     pub fn n_errors(&self) -> usize {
         self.problems.iter().filter(|p| p.severity == Severity::Error).count()

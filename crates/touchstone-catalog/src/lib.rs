@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! feed files ──▶ Feed ──▶ Catalog ──▶ Snapshot ──▶ text and image stages, pipeline
-//!                problems    ▲        brands, products, text index, photo index, digest
-//! catalog topic ─────────────┘ insert, remove
+//!                problems    ▲        records, text index, photo index, digest
+//! catalog topic ─────────────┘ insert, remove    │  ▲  with_changes, merged
+//!                                       to_bytes ▼  │ from_bytes
+//!                                         compiled catalog (one file, mapped)
 //! ```
 //!
-//! A [`Snapshot`] never changes: a change of the catalog makes a new one, and readers go on with the one they hold. What it
-//! answers, and its digest, depend only on the set of live records, not on the order in which they came. The crate does no I/O:
-//! bytes of files and messages come from the caller, and so do the features of photos.
+//! A [`Snapshot`] never changes: a change of the catalog makes a new one that shares what did not change, and readers go on with
+//! the one they hold. What it answers, and its digest, depend only on the set of live records, not on how that set came about:
+//! a snapshot grown change by change equals one built fresh. The crate does no I/O: bytes of files and messages come from the
+//! caller, and so do the features of photos.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -23,10 +26,17 @@
 //! assert_eq!(snapshot.brands().count(), 1);
 //! ```
 
+mod bytes;
+mod digest;
 mod feed;
+mod file;
 mod live;
+mod photos;
+mod records;
 mod snapshot;
 
 pub use feed::{Feed, Problem, Severity};
+pub use file::CatalogFileError;
 pub use live::Catalog;
-pub use snapshot::{MAX_PHOTO_MATCHES, Snapshot};
+pub use photos::MAX_PHOTO_MATCHES;
+pub use snapshot::{LiveProduct, Snapshot};

@@ -1,84 +1,202 @@
 //! One immutable view of the catalog, with the indexes that the stages search.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-use touchstone_image_hash::{Photo, PhotoIndex};
-use touchstone_text::{Lexicon, TextIndex};
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+use touchstone_image_hash::Photo;
+use touchstone_text::{Change, Lexicon, TextIndex};
 use touchstone_types::{
-    Bank, BrandId, BrandRecord, CatalogKey, CatalogRecord, HammingDistance, PhotoMatch, ProductId,
-    ProductRecord, Reference,
+    BrandId, BrandRecord, CatalogKey, CatalogRecord, HammingDistance, PhotoMatch, ProductId, ProductRecord,
 };
 
-/// How many reference photos of one bank are named for one photo of a listing.
-pub const MAX_PHOTO_MATCHES: usize = 10;
+use crate::digest::SetDigest;
+use crate::photos::Photos;
+use crate::records::Records;
+
+/// Up to so many changed products a delta is searched beside the base; more at once are cheaper to build in.
+const MIN_DELTA: usize = 4_096;
 
 /// The live records with their indexes: immutable, shared, swapped whole. What it answers depends only on the set of live
-/// records.
-#[derive(Debug)]
+/// records, not on how that set came about.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
-    brands: BTreeMap<BrandId, BrandRecord>,
-    products: BTreeMap<BrandId, BTreeMap<ProductId, ProductRecord>>,
-    text: TextIndex,
-    photos: PhotoIndex,
-    /// The reference photo at each position of `photos`.
-    references: Vec<(Reference, Bank)>,
-    /// Brands whose live products have photos, whether or not they can be searched yet.
-    photographed: BTreeSet<BrandId>,
-    /// Whether a live record of a known fake has a photo, likewise.
-    has_fake_photos: bool,
-    digest: String,
-    n_records: usize,
+    pub(crate) records: Records,
+    pub(crate) brands: Arc<BTreeMap<BrandId, BrandRecord>>,
+    /// How many products have a live brand.
+    pub(crate) n_products: usize,
+    /// Active records that have photos.
+    pub(crate) pictured: RedBlackTreeSetSync<CatalogKey>,
+    pub(crate) text: TextIndex,
+    pub(crate) photos: Arc<Photos>,
+    pub(crate) digest: SetDigest,
+    pub(crate) digest_text: String,
+}
+
+/// A product of a snapshot.
+#[derive(Debug, Clone)]
+pub struct LiveProduct(Arc<CatalogRecord>);
+
+impl Deref for LiveProduct {
+    type Target = ProductRecord;
+
+    fn deref(&self) -> &ProductRecord {
+        let CatalogRecord::Product(product) = &*self.0 else { unreachable!("made of products alone") };
+        product
+    }
 }
 
 impl Snapshot {
-    /// Builds the indexes. Of records with one key the last counts; a product without a brand record is inactive.
-    pub fn build<'a>(records: impl IntoIterator<Item = &'a CatalogRecord>, lexicon: &Arc<Lexicon>) -> Self {
-        let live: BTreeMap<CatalogKey, &CatalogRecord> = records.into_iter().map(|r| (r.key(), r)).collect();
-        let (mut brands, mut products) = (BTreeMap::new(), BTreeMap::<_, BTreeMap<_, _>>::new());
-        let (mut references, mut features) = (Vec::new(), Vec::new());
-        let (mut photographed, mut has_fake_photos) = (BTreeSet::new(), false);
+    /// Builds the indexes; a product without a brand record is inactive.
+    pub(crate) fn build(
+        live: RedBlackTreeMapSync<CatalogKey, Arc<CatalogRecord>>,
+        lexicon: &Arc<Lexicon>,
+    ) -> Self {
+        let (mut brands, mut products) = (BTreeMap::new(), Vec::new());
+        let mut pictured = RedBlackTreeSetSync::new_sync();
+        let mut digest = SetDigest::default();
         // Keys are ordered brand, product, fake, benign: every brand is known before its products come.
         for (key, record) in &live {
-            let bank = match record {
-                CatalogRecord::Brand(brand) => {
-                    brands.insert(brand.brand_id.clone(), brand.clone());
-                    continue;
-                }
+            digest.add(record);
+            match &**record {
+                CatalogRecord::Brand(brand) => drop(brands.insert(brand.brand_id.clone(), brand.clone())),
                 CatalogRecord::Product(product) if !brands.contains_key(&product.brand_id) => continue,
-                CatalogRecord::Product(product) => {
-                    let of_brand = products.entry(product.brand_id.clone()).or_default();
-                    of_brand.insert(product.product_id.clone(), product.clone());
-                    if !product.images.is_empty() {
-                        photographed.insert(product.brand_id.clone());
-                    }
-                    Bank::Genuine
-                }
-                CatalogRecord::Fake(fake) => {
-                    has_fake_photos |= !fake.images.is_empty();
-                    Bank::Fake
-                }
-                CatalogRecord::Benign(_) => Bank::Benign,
-            };
-            for (image_idx, image) in record.images().iter().enumerate() {
-                if let Some(found) = image.features {
-                    features.push(found);
-                    references.push((Reference { key: key.clone(), image_idx }, bank));
-                }
+                CatalogRecord::Product(product) => products.push(product),
+                CatalogRecord::Fake(_) | CatalogRecord::Benign(_) => {}
+            }
+            if !record.images().is_empty() {
+                pictured.insert_mut(key.clone());
             }
         }
+        let photos = Photos::build(pictured.iter().filter_map(|key| live.get(key)));
         Self {
-            text: TextIndex::build(lexicon, brands.values(), products.values().flat_map(BTreeMap::values)),
-            brands,
-            products,
-            photos: PhotoIndex::new(features),
-            references,
-            photographed,
-            has_fake_photos,
-            digest: digest(&live),
-            n_records: live.len(),
+            text: TextIndex::build(lexicon, brands.values(), products.iter().copied()),
+            n_products: products.len(),
+            brands: Arc::new(brands),
+            pictured,
+            photos: Arc::new(photos),
+            digest_text: digest.text(),
+            digest,
+            records: Records::in_memory(live),
         }
+    }
+
+    /// The state after some changes: `None` deletes. The two share what did not change, and the cost is that of the
+    /// changes and of the earlier ones not yet merged by [`merged`](Self::merged), not that of the catalog; only thousands of
+    /// changes at once have all products, and a changed photo has all photos, indexed anew.
+    pub fn with_changes(&self, changes: &BTreeMap<CatalogKey, Option<Arc<CatalogRecord>>>) -> Self {
+        let mut next = self.clone();
+        let mut edits = Vec::new();
+        let mut photos_changed = false;
+        // Brands come before products, so that a product is active or not by the brands of the new state.
+        for (key, new) in changes {
+            let old = next.records.get(key);
+            if old == *new {
+                continue;
+            }
+            if let Some(old) = &old {
+                next.digest.remove(old);
+            }
+            match new {
+                Some(new) => {
+                    next.digest.add(new);
+                    next.records.insert(key.clone(), Arc::clone(new));
+                }
+                None => next.records.remove(key),
+            }
+            photos_changed |= match key {
+                CatalogKey::Brand(id) => next.change_brand(id, new.as_ref(), &mut edits),
+                CatalogKey::Product(id, _) if !next.brands.contains_key(id) => false,
+                CatalogKey::Product(..) => next.change_product(key, old.is_some(), new.clone(), &mut edits),
+                CatalogKey::Fake(..) | CatalogKey::Benign(_) => next.set_pictured(key, new.as_deref()),
+            };
+        }
+        next.text = match edits.len() {
+            0..=MIN_DELTA => next.text.with_changes(edits.iter().map(Edit::as_change)),
+            _ => next.text_built_anew(),
+        };
+        if photos_changed {
+            let records = next.pictured.iter().filter_map(|key| next.records.get(key));
+            next.photos = Arc::new(Photos::build(records));
+        }
+        next.digest_text = next.digest.text();
+        next
+    }
+
+    fn text_built_anew(&self) -> TextIndex {
+        let records: Vec<Arc<CatalogRecord>> = self.records.iter().collect();
+        let active = records.iter().filter_map(|record| match &**record {
+            CatalogRecord::Product(product) => self.brands.contains_key(&product.brand_id).then_some(product),
+            _ => None,
+        });
+        TextIndex::build(self.text.lexicon(), self.brands.values(), active)
+    }
+
+    /// A brand came, changed or went; its products follow it. True if photos came or went with it.
+    fn change_brand(
+        &mut self,
+        id: &BrandId,
+        new: Option<&Arc<CatalogRecord>>,
+        edits: &mut Vec<Edit>,
+    ) -> bool {
+        let brands = Arc::make_mut(&mut self.brands);
+        let was_live = match new.map(|record| (record, &**record)) {
+            Some((record, CatalogRecord::Brand(brand))) => {
+                edits.push(Edit::Put(Arc::clone(record)));
+                brands.insert(id.clone(), brand.clone()).is_some()
+            }
+            _ => {
+                edits.push(Edit::Delete(CatalogKey::Brand(id.clone())));
+                brands.remove(id).is_some()
+            }
+        };
+        if was_live == new.is_some() {
+            return false;
+        }
+        let mut photos_changed = false;
+        for product in self.records.products_of(id) {
+            let key = product.key();
+            let now = new.is_some().then_some(product);
+            photos_changed |= self.change_product(&key, was_live, now, edits);
+        }
+        photos_changed
+    }
+
+    fn change_product(
+        &mut self,
+        key: &CatalogKey,
+        was_active: bool,
+        new: Option<Arc<CatalogRecord>>,
+        edits: &mut Vec<Edit>,
+    ) -> bool {
+        let photos_changed = self.set_pictured(key, new.as_deref());
+        self.n_products =
+            (self.n_products + usize::from(new.is_some())).saturating_sub(usize::from(was_active));
+        edits.push(new.map_or_else(|| Edit::Delete(key.clone()), Edit::Put));
+        photos_changed
+    }
+
+    /// True if the photos to search may be others than before.
+    fn set_pictured(&mut self, key: &CatalogKey, new: Option<&CatalogRecord>) -> bool {
+        let before = self.pictured.contains(key);
+        let after = new.is_some_and(|record| !record.images().is_empty());
+        match after {
+            true => self.pictured.insert_mut(key.clone()),
+            false => drop(self.pictured.remove_mut(key)),
+        }
+        before || after
+    }
+
+    /// Whether so many products changed since the last merge that it is time for [`merged`](Self::merged).
+    pub fn wants_merge(&self) -> bool {
+        self.text.delta_len() > MIN_DELTA
+    }
+
+    /// The same state with its changes merged into the indexes: the same answers, cheaper. It takes as long as building the
+    /// text index, so call it on a thread that nobody waits for.
+    pub fn merged(&self) -> Self {
+        Self { text: self.text.compacted(), ..self.clone() }
     }
 
     /// The brand `id`, if it lives.
@@ -92,8 +210,10 @@ impl Snapshot {
     }
 
     /// The product, if it lives and its brand does.
-    pub fn product(&self, brand: &BrandId, id: &ProductId) -> Option<&ProductRecord> {
-        self.products.get(brand)?.get(id)
+    pub fn product(&self, brand: &BrandId, id: &ProductId) -> Option<LiveProduct> {
+        self.brands.get(brand)?;
+        let record = self.records.get(&CatalogKey::Product(brand.clone(), id.clone()))?;
+        matches!(*record, CatalogRecord::Product(_)).then_some(LiveProduct(record))
     }
 
     /// The index that the text stage searches.
@@ -102,60 +222,54 @@ impl Snapshot {
     }
 
     /// The reference photos within `radius` of a listing's photo, nearest first, ties by the order of catalog keys; of each
-    /// bank at most [`MAX_PHOTO_MATCHES`], because one photo may be that of thousands of products.
+    /// bank at most [`MAX_PHOTO_MATCHES`](crate::MAX_PHOTO_MATCHES), because one photo may be that of thousands of products.
     pub fn photo_matches(&self, image_idx: usize, photo: &Photo, radius: HammingDistance) -> Vec<PhotoMatch> {
-        let mut room =
-            BTreeMap::from([Bank::Genuine, Bank::Fake, Bank::Benign].map(|bank| (bank, MAX_PHOTO_MATCHES)));
-        let mut found = Vec::new();
-        for near in self.photos.matches(photo, radius) {
-            let (reference, bank) = &self.references[near.reference];
-            let Some(left) = room.get_mut(bank).filter(|left| **left > 0) else { continue };
-            *left -= 1;
-            found.push(PhotoMatch {
-                image_idx,
-                reference: reference.clone(),
-                bank: *bank,
-                distance: near.distance,
-                transform: near.transform,
-                quality: photo.features.quality,
-            });
-        }
-        found
+        self.photos.matches(image_idx, photo, radius)
     }
 
     /// The live brands whose products have photos, whether or not these can be searched yet.
     pub fn photographed_brands(&self) -> impl Iterator<Item = &BrandRecord> {
-        self.photographed.iter().filter_map(|id| self.brands.get(id))
+        self.photos.brands.iter().filter_map(|id| self.brands.get(id))
     }
 
     /// Whether a live record of a known fake has a photo.
     pub fn has_fake_photos(&self) -> bool {
-        self.has_fake_photos
+        self.photos.of_fakes
     }
 
     /// How many records live, inactive products included.
     pub fn n_records(&self) -> usize {
-        self.n_records
+        self.digest.len()
     }
 
     /// How many products are active.
     pub fn n_products(&self) -> usize {
-        self.products.values().map(BTreeMap::len).sum()
+        self.n_products
     }
 
-    /// The digest of the set of live records: 16 hexadecimal digits of SHA-256.
+    /// The digest of the set of live records: 16 hexadecimal digits.
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.digest_text
     }
 }
 
-/// Every record contributes its length and its canonical JSON, in the order of the keys.
-fn digest(live: &BTreeMap<CatalogKey, &CatalogRecord>) -> String {
-    let mut hash = Sha256::new();
-    for record in live.values() {
-        let json = record.to_json();
-        hash.update((json.len() as u64).to_be_bytes());
-        hash.update(json);
+/// A change of the text index that owns what it puts there.
+enum Edit {
+    Put(Arc<CatalogRecord>),
+    Delete(CatalogKey),
+}
+
+impl Edit {
+    fn as_change(&self) -> Change<'_> {
+        match self {
+            Self::Put(record) => match &**record {
+                CatalogRecord::Brand(brand) => Change::Brand(brand),
+                CatalogRecord::Product(product) => Change::Product(product),
+                CatalogRecord::Fake(_) | CatalogRecord::Benign(_) => unreachable!("they have no text index"),
+            },
+            Self::Delete(CatalogKey::Brand(brand)) => Change::RemoveBrand(brand),
+            Self::Delete(CatalogKey::Product(brand, id)) => Change::RemoveProduct(brand, id),
+            Self::Delete(_) => unreachable!("they have no text index"),
+        }
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
