@@ -9,6 +9,7 @@ use touchstone_text::Lexicon;
 use touchstone_types::Versions;
 
 use crate::features::feature_names;
+use crate::pair_matcher::PairMatcher;
 use crate::policy::Policy;
 
 /// A model file, ready to score.
@@ -16,17 +17,20 @@ use crate::policy::Policy;
 pub struct Model {
     id: String,
     classifier: Classifier,
+    matcher: Option<Arc<PairMatcher>>,
 }
 
 impl Model {
     /// Reads a model file.
     ///
     /// # Errors
-    /// A damaged file, one of another version, one without a classifier, or one trained on other features than this build
-    /// computes; the message says what to do.
+    /// A damaged file, one of another version, one without a classifier, or one with a part that is broken or was trained on
+    /// other features than this build computes; the message says what to do.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ClassifierError> {
         let bundle = Bundle::from_bytes(bytes)?;
-        Ok(Self { id: bundle.id(), classifier: bundle.classifier(&feature_names())? })
+        let classifier = bundle.classifier(&feature_names())?;
+        let matcher = PairMatcher::from_bundle(&bundle)?.map(Arc::new);
+        Ok(Self { id: bundle.id(), classifier, matcher })
     }
 
     /// The content hash that stands in `versions.model`.
@@ -38,6 +42,12 @@ impl Model {
     pub fn classifier(&self) -> &Classifier {
         &self.classifier
     }
+
+    /// The part that says whether an offer is about a product; `None` in a file without it, and every product match then
+    /// keeps the rule's probability.
+    pub fn pair_matcher(&self) -> Option<&PairMatcher> {
+        self.matcher.as_deref()
+    }
 }
 
 /// What listings are judged with: immutable and cheap to clone; a change of the catalog makes a new one.
@@ -45,6 +55,7 @@ impl Model {
 pub struct Context {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) model: Option<Arc<Model>>,
+    pub(crate) matcher: Option<Arc<PairMatcher>>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) versions: Versions,
 }
@@ -63,7 +74,17 @@ impl Context {
             model: model.as_ref().map(|m| m.id.clone()),
             policy: policy_id(&policy, lexicon),
         };
-        Self { snapshot, model, policy, versions }
+        let matcher = model.as_ref().and_then(|m| m.matcher.clone());
+        Self { snapshot, model, matcher, policy, versions }
+    }
+
+    /// The same context, its product matches weighed by this matcher in place of the model's.
+    ///
+    /// The matcher's calibrated probability replaces that of the text stage's rule for every product match on which no
+    /// identifier (GTIN, part number, model) agrees; a match that falls below 0.3 is dropped. For training: a classifier must
+    /// learn from the matches that it will be shown, before there is a model to hold both. `versions` says nothing of it.
+    pub fn with_pair_matcher(self, matcher: Arc<PairMatcher>) -> Self {
+        Self { matcher: Some(matcher), ..self }
     }
 
     /// The same model and policy over another state of the catalog.

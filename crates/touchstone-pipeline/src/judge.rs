@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use touchstone_image_hash::Photo;
-use touchstone_text::{TextFindings, analyse};
+use touchstone_text::TextFindings;
 use touchstone_types::{
     Completeness, Decision, Evidence, Flag, JudgedPhoto, Listing, ListingStatus, Missing, PhotoFailure,
     PhotoMatch, PhotoSearch, Probability, Reason, Verdict, flag_id,
@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::facts::{BrandFacts, ListingFacts};
 use crate::features::vector;
 use crate::policy::Thresholds;
+use crate::product_match::text_findings;
 use crate::reasons::{has_ground, reasons};
 use crate::table::{Column, Outcome, first_row};
 
@@ -56,7 +57,7 @@ pub fn judge(listing: &Listing, photos: &[PhotoInput], context: &Context) -> Jud
     if listing.status == ListingStatus::Removed {
         return Judgement { verdict: removed(listing, context), photos: Vec::new(), features: Vec::new() };
     }
-    let text = analyse(context.snapshot.text(), listing);
+    let text = text_findings(listing, context);
     let seen = look(listing, photos, context);
     let facts = ListingFacts::new(listing, &text, &seen.matches);
     let brands = BrandFacts::all(listing, &text, &seen.matches, &facts, &context.snapshot);
@@ -155,7 +156,8 @@ impl<'a> Case<'a> {
         let Some(brand) = brand else { return self.context.policy.default_thresholds() };
         let product = brand.product_id.as_ref();
         let product = product.and_then(|id| self.context.snapshot.product(&brand.brand_id, id));
-        let category = product.and_then(|p| p.category.as_deref()).or(self.listing.category.as_deref());
+        let category = product.as_ref().and_then(|p| p.category.as_deref());
+        let category = category.or(self.listing.category.as_deref());
         self.context.policy.thresholds(&brand.brand_id, category)
     }
 

@@ -47,7 +47,7 @@ fn mean(
 ) -> Option<Money> {
     let mut prices = contents.iter().map(|unit| {
         let product = snapshot.product(&unit.brand_id, &unit.product_id)?;
-        price(product).map(|money| (*money, unit.count.max(1)))
+        price(&product).map(|money| (*money, unit.count.max(1)))
     });
     let (first, n_first) = prices.next()??;
     let (mut total, mut n_units) = (first.amount() * Decimal::from(n_first), n_first);
