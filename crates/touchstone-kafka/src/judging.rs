@@ -1,8 +1,10 @@
 //! What listings are judged with: follows the catalog, and is swapped whole when it changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use touchstone_catalog::Catalog;
+use touchstone_catalog::{Catalog, Snapshot};
 use touchstone_pipeline::{Context, Judgement, PhotoInput};
 use touchstone_text::Lexicon;
 use touchstone_types::{CatalogKey, CatalogRecord, Listing, PhotoFeatures, Reference};
@@ -42,13 +44,66 @@ pub struct PipelineJudging {
     catalog: Catalog,
     lexicon: Arc<Lexicon>,
     context: Context,
+    /// The snapshot of the last bench; none before the first.
+    snapshot: Option<Arc<Snapshot>>,
+    merge: Option<Merge>,
 }
+
+/// A merge of the snapshot's delta into its base, under way on a thread of its own.
+#[derive(Debug)]
+struct Merge {
+    merged: JoinHandle<Snapshot>,
+    /// What changed since it began.
+    since: Changes,
+}
+
+type Changes = BTreeMap<CatalogKey, Option<Arc<CatalogRecord>>>;
 
 impl PipelineJudging {
     /// Judges with the model and the policy of `context`; its catalog is replaced by what the topic holds. `lexicon` is
     /// the one that `context` was made with.
     pub fn new(lexicon: Arc<Lexicon>, context: Context) -> Self {
-        Self { catalog: Catalog::new(), lexicon, context }
+        Self { catalog: Catalog::new(), lexicon, context, snapshot: None, merge: None }
+    }
+
+    /// The snapshot of the catalog as it is now: the first is built, later ones take the changes in.
+    fn refresh(&mut self) -> Arc<Snapshot> {
+        let changes = self.catalog.take_changes();
+        let next = match self.snapshot.take() {
+            None => self.catalog.snapshot(&self.lexicon),
+            Some(last) => self.after_merge(&changes).unwrap_or_else(|| last.with_changes(&changes)),
+        };
+        let next = Arc::new(next);
+        if self.merge.is_none() && next.wants_merge() {
+            self.merge = start_merge(Arc::clone(&next));
+        }
+        self.snapshot = Some(Arc::clone(&next));
+        next
+    }
+
+    /// Notes the changes for a merge that is under way; its result with all of them, if it is ready.
+    fn after_merge(&mut self, changes: &Changes) -> Option<Snapshot> {
+        self.merge.as_mut()?.since.extend(changes.clone());
+        let ready = self.merge.take_if(|merge| merge.merged.is_finished())?;
+        match ready.merged.join() {
+            Ok(merged) => Some(merged.with_changes(&ready.since)),
+            Err(_) => {
+                tracing::error!("merging the catalog's changes panicked; going on without");
+                None
+            }
+        }
+    }
+}
+
+/// Merges on another thread, so that later changes need not wait.
+fn start_merge(snapshot: Arc<Snapshot>) -> Option<Merge> {
+    let work = move || snapshot.merged();
+    match thread::Builder::new().name("merge".into()).spawn(work) {
+        Ok(merged) => Some(Merge { merged, since: Changes::new() }),
+        Err(error) => {
+            tracing::warn!(%error, "no thread to merge the catalog's changes on; going on without");
+            None
+        }
     }
 }
 
@@ -62,7 +117,7 @@ impl Judging for PipelineJudging {
     }
 
     fn bench(&mut self) -> Bench {
-        let snapshot = Arc::new(self.catalog.snapshot(&self.lexicon));
+        let snapshot = self.refresh();
         let context = self.context.with_snapshot(snapshot);
         let max_images = context.policy().max_images();
         Bench {
