@@ -37,6 +37,32 @@ pub enum EvalError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A line of a form's own file is no row of that form.
+    #[error("{}:{line}: {problem} (column {column}): mend the line or take it out", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// Where in the line, in bytes from 1.
+        column: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file without rows: there is nothing to judge.
+    #[error("{}: the file has no rows, so there is nothing to judge: put one JSON object on each line", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is too little in a folder to learn from.
+    #[error("{}: nothing can be learned from it", path.display())]
+    Untrainable {
+        /// The folder.
+        path: PathBuf,
+        /// What is lacking.
+        source: touchstone_classifier::ClassifierError,
+    },
     /// The catalog has no product with a live brand, so there is nothing to sell.
     #[error("the catalog has no product whose brand has a record, so a market has nothing to sell")]
     NoProducts,

@@ -115,7 +115,8 @@ fn read_lines<T>(path: &Path, parse: fn(&[u8]) -> Result<T, ParseError>) -> Resu
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let value = parse(&bytes);
+        // A byte order mark is no part of the first line.
+        let value = parse(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes));
         values.push(value.map_err(|source| EvalError::Line {
             path: path.to_owned(),
             line: idx + 1,

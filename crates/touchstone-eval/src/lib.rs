@@ -5,11 +5,15 @@
 //!             seed                               │
 //!                                                ▼
 //!                            verdicts + labels ──▶ report ──▶ counts and metrics
+//!
+//! DIR/{catalog.jsonl, cases.jsonl}   ──▶ brands ──┐
+//! DIR/{catalog.jsonl, queries.jsonl} ──▶ search ──┴──▶ FormReport: flat metrics under fixed names
 //! ```
 //!
 //! The market knows nothing of how listings are judged: it imports no text, image or classifier code and no lexicon, so
 //! that what it hides is not hidden with the finder's own words. The same catalog, settings and seed give the same bytes on
-//! any machine. A report never looks into a listing: it sees verdicts and labels alone.
+//! any machine; only speeds are measured with a clock. A report of the `listings` form never looks into a listing: it sees
+//! verdicts and labels alone.
 //!
 //! ```
 //! use touchstone_eval::{MarketSettings, simulate};
@@ -27,14 +31,26 @@
 //! assert_eq!(market.labels.len(), market.listings.len());
 //! ```
 
+mod brands;
 mod error;
+mod form_report;
 mod forms;
 mod market;
+mod pairs;
 mod report;
+mod rows;
+mod search;
+mod shares;
 mod training;
 
+pub use brands::eval_brands;
 pub use error::EvalError;
+pub use form_report::FormReport;
 pub use forms::{Label, ListingsFolder, read_catalog, read_labels, read_listings};
 pub use market::{Behaviour, Market, MarketSettings, PhotoSource, simulate};
+pub use pairs::{
+    CrossValidation, cross_validated, eval_pairs, eval_pairs_with, read_pairs, read_training_pairs,
+};
 pub use report::{ListingsReport, report};
+pub use search::eval_search;
 pub use training::training_table;
