@@ -11,6 +11,9 @@ pub(crate) const LISTINGS: &[u8] = include_bytes!("../../../fixtures/listings.js
 /// The model that serves where none is named.
 pub(crate) const MODEL: &[u8] = include_bytes!("../../../models/touchstone.json");
 
+/// Its card.
+pub(crate) const MODEL_CARD: &str = include_str!("../../../models/touchstone.md");
+
 static IMAGES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../fixtures/images");
 
 /// The bytes of a compiled-in picture, by the url that the demo's catalog and listings give it.

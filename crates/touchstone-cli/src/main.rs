@@ -10,6 +10,7 @@
 mod assets;
 mod brokers;
 mod commands;
+mod compiled;
 mod fault;
 mod lines;
 mod logging;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    catalog, demo, dlq, explain, hash, lookup, run, scan, schema, simulate, topics, train, verify,
+    catalog, demo, dlq, eval, explain, hash, lookup, run, scan, schema, simulate, topics, train, verify,
 };
 use fault::Fault;
 
@@ -46,6 +47,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Simulate(simulate::SimulateArgs),
     Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
     Topics(topics::TopicsArgs),
     Dlq(dlq::DlqArgs),
     Verify(verify::VerifyArgs),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Topics(args) => topics::run(&args),
         Command::Dlq(args) => dlq::run(&args),
         Command::Verify(args) => verify::run(&args),

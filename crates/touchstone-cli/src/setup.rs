@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use touchstone_catalog::{Catalog, Feed, Problem};
+use touchstone_catalog::{Catalog, Feed, Problem, Snapshot};
 use touchstone_image_hash::{DecodeLimits, features};
 use touchstone_kafka::Settings;
 use touchstone_pipeline::{Context, Model, Policy};
@@ -16,6 +16,7 @@ use touchstone_text::Lexicon;
 use touchstone_types::{CatalogKey, PhotoFailure};
 
 use crate::assets;
+use crate::compiled;
 use crate::fault::{OrBadInput as _, Outcome};
 use crate::pictures::Pictures;
 use crate::terminal::{plain, say};
@@ -32,7 +33,7 @@ pub(crate) const MAX_TEXT_BYTES: u64 = 16 << 20;
 /// Where the parts of the pipeline come from; without a word the demo's compiled-in ones serve.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// Catalog feeds, JSON Lines; pictures are read relative to each file
+    /// Catalog feeds, JSON Lines; pictures are read relative to each file. Or one file made by `catalog compile`
     #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = None)]
     pub(crate) catalog: Vec<PathBuf>,
     /// The model file
@@ -54,12 +55,19 @@ impl SetupArgs {
     pub(crate) fn load(&self) -> Outcome<Setup> {
         let settings = load_settings(self.config.as_deref())?;
         let lexicon = Arc::new(load_lexicon(&settings)?);
-        let catalog = load_catalog(&self.catalog)?;
-        let context = load_context(&settings, self.model.as_deref(), &catalog, &lexicon)?;
+        let snapshot = self.snapshot(&lexicon)?;
+        let context = load_context(&settings, self.model.as_deref(), snapshot, &lexicon)?;
         if context.snapshot().brands().next().is_none() {
             say("warning: the catalog has no live brand: nothing can be found");
         }
         Ok(Setup { settings, context })
+    }
+
+    fn snapshot(&self, lexicon: &Arc<Lexicon>) -> Outcome<Snapshot> {
+        match self.catalog.as_slice() {
+            [path] if compiled::is_compiled(path)? => compiled::open(path, lexicon),
+            feeds => Ok(load_catalog(feeds)?.snapshot(lexicon)),
+        }
     }
 }
 
@@ -94,12 +102,12 @@ pub(crate) fn load_lexicon(settings: &Settings) -> Outcome<Lexicon> {
     Lexicon::parse(&files).or_bad_input()
 }
 
-/// Model and policy over a catalog.
+/// Model and policy over a state of the catalog.
 pub(crate) fn load_context(
     settings: &Settings,
     model: Option<&Path>,
-    catalog: &Catalog,
-    lexicon: &Arc<Lexicon>,
+    snapshot: Snapshot,
+    lexicon: &Lexicon,
 ) -> Outcome<Context> {
     let policy = match &settings.policy.path {
         Some(path) => {
@@ -116,8 +124,7 @@ pub(crate) fn load_context(
             .or_bad_input()?,
         None => Model::from_bytes(assets::MODEL).context("the compiled-in model is broken")?,
     };
-    let snapshot = Arc::new(catalog.snapshot(lexicon));
-    Ok(Context::new(snapshot, lexicon, Some(Arc::new(model)), Arc::new(policy)))
+    Ok(Context::new(Arc::new(snapshot), lexicon, Some(Arc::new(model)), Arc::new(policy)))
 }
 
 /// The records of these feeds with the features of their photos, or the demo's catalog. A feed with errors is refused:
@@ -152,11 +159,14 @@ pub(crate) fn check_feeds(files: &[PathBuf]) -> Outcome<CheckedFeeds> {
     let mut picture_problems = Vec::new();
     for path in files {
         let (name, bytes) = (path.display().to_string(), read(path, MAX_FEED_BYTES)?);
+        if Snapshot::is_compiled(&bytes) {
+            let error = anyhow!("{name} is a compiled catalog, which stands alone; feeds are needed here");
+            return Err(error).or_bad_input();
+        }
         feed.read(&name, &bytes);
-        // Read once more by itself: only photos of this file's own records may be looked for beside it.
-        let mut own = Feed::default();
-        own.read(&name, &bytes);
-        let keys = own.catalog.photos_without_features().map(|(photo, _)| photo.key).collect();
+        // Only photos of this file's own records may be looked for beside it.
+        let incomplete = feed.catalog.photos_without_features().map(|(photo, _)| photo.key);
+        let keys = incomplete.filter(|key| feed.file_of(key) == Some(&name)).collect();
         picture_problems.extend(complete(&mut feed.catalog, Some(&keys), &Pictures::beside(path)));
     }
     feed.finish();

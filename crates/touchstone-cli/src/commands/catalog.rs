@@ -1,6 +1,7 @@
-//! `touchstone catalog`: checking feeds and sending them to the topic.
+//! `touchstone catalog`: checking feeds, compiling them, and sending them to the topic.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -8,11 +9,12 @@ use serde_json::json;
 use touchstone_types::CatalogRecord;
 
 use crate::brokers::BrokerArgs;
+use crate::compiled;
 use crate::fault::{End, OrBadInput as _, Outcome};
-use crate::setup::{CheckedFeeds, check_feeds};
+use crate::setup::{CheckedFeeds, check_feeds, load_catalog, load_lexicon, load_settings};
 use crate::terminal::{plain, print, say, table};
 
-/// Check catalog feeds, or send them to the catalog topic
+/// Check catalog feeds, compile them, or send them to the catalog topic
 #[derive(Debug, Args)]
 pub(crate) struct CatalogArgs {
     #[command(subcommand)]
@@ -30,6 +32,18 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Put feeds and their indexes into one file, which then opens at once however large the catalog is
+    Compile {
+        /// Feeds, JSON Lines; pictures are read relative to each file
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The compiled catalog, for --catalog
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// The worker's settings file: the lexicon is taken from it
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Hash the photos and send every record to the topic; nothing is sent if a line cannot be used
     Submit {
         /// Feeds, JSON Lines; pictures are read relative to each file
@@ -43,8 +57,20 @@ enum Action {
 pub(crate) fn run(args: &CatalogArgs) -> Outcome {
     match &args.action {
         Action::Check { files, json } => check(files, *json),
+        Action::Compile { files, out, config } => compile(files, out, config.as_deref()),
         Action::Submit { files, brokers } => submit(files, brokers),
     }
+}
+
+fn compile(files: &[PathBuf], out: &Path, config: Option<&Path>) -> Outcome {
+    compiled::check_target(out, files)?;
+    let lexicon = Arc::new(load_lexicon(&load_settings(config)?)?);
+    let snapshot = load_catalog(files)?.snapshot(&lexicon);
+    let bytes = snapshot.to_bytes();
+    compiled::write(out, &bytes)?;
+    let (n, bytes) = (snapshot.n_records(), bytes.len());
+    say(format!("{}: {n} records, {bytes} bytes, catalog {}", out.display(), snapshot.digest()));
+    Ok(End::Done)
 }
 
 fn check(files: &[PathBuf], json: bool) -> Outcome {

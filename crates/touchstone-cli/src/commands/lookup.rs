@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use touchstone_image_hash::{DecodeLimits, photo};
-use touchstone_types::{BrandId, CatalogKey, HammingDistance, ProductId, ProductRecord};
+use touchstone_types::{BrandId, CatalogKey, HammingDistance, ProductId};
 
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::setup::{Setup, SetupArgs, read};
@@ -64,7 +64,7 @@ fn text_lookup(text: &str, options: &Options) -> Outcome {
     let found = touchstone_text::lookup(setup.context.snapshot().text(), text, options.top);
     let mut rows = table(&["score", "brand", "product", "title"], 4);
     for near in &found {
-        let title = product(&setup, &near.brand_id, &near.product_id).map_or("", |p| p.title.as_str());
+        let title = title(&setup, &near.brand_id, &near.product_id);
         if options.json {
             let (brand, product) = (near.brand_id.as_str(), near.product_id.as_str());
             let score = touchstone_types::round6(near.score);
@@ -73,7 +73,7 @@ fn text_lookup(text: &str, options: &Options) -> Outcome {
             )?;
         }
         let score = format!("{:.3}", near.score);
-        rows.add_row([score.as_str(), near.brand_id.as_str(), near.product_id.as_str(), &plain(title)]);
+        rows.add_row([score.as_str(), near.brand_id.as_str(), near.product_id.as_str(), &plain(&title)]);
     }
     show(&rows, found.is_empty(), options)
 }
@@ -90,8 +90,8 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
     let mut rows = table(&["distance", "transform", "bank", "reference", "title"], 5);
     for near in &found {
         let title = match &near.reference.key {
-            CatalogKey::Product(brand, id) => product(&setup, brand, id).map_or("", |p| p.title.as_str()),
-            _ => "",
+            CatalogKey::Product(brand, id) => title(&setup, brand, id),
+            _ => String::new(),
         };
         let (distance, reference) = (near.distance.bits(), near.reference.to_string());
         if options.json {
@@ -102,7 +102,7 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
             )?;
         }
         let distance = distance.to_string();
-        rows.add_row([&distance, near.transform.as_str(), near.bank.as_str(), &reference, &plain(title)]);
+        rows.add_row([&distance, near.transform.as_str(), near.bank.as_str(), &reference, &plain(&title)]);
     }
     if photo.features.quality < touchstone_image_hash::MIN_QUALITY {
         say(format!(
@@ -122,6 +122,6 @@ fn show(rows: &comfy_table::Table, is_empty: bool, options: &Options) -> Outcome
     Ok(End::Done)
 }
 
-fn product<'s>(setup: &'s Setup, brand: &BrandId, id: &ProductId) -> Option<&'s ProductRecord> {
-    setup.context.snapshot().product(brand, id)
+fn title(setup: &Setup, brand: &BrandId, id: &ProductId) -> String {
+    setup.context.snapshot().product(brand, id).map_or_else(String::new, |product| product.title.clone())
 }

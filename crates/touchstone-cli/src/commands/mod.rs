@@ -3,6 +3,7 @@
 pub(crate) mod catalog;
 pub(crate) mod demo;
 pub(crate) mod dlq;
+pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod hash;
 pub(crate) mod lookup;

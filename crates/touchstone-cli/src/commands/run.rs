@@ -50,6 +50,6 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 /// The pipeline over the catalog of the topic, which the worker reads itself.
 pub(crate) fn judging(settings: &Settings) -> Outcome<PipelineJudging> {
     let lexicon = Arc::new(load_lexicon(settings)?);
-    let context = load_context(settings, None, &Catalog::new(), &lexicon)?;
+    let context = load_context(settings, None, Catalog::new().snapshot(&lexicon), &lexicon)?;
     Ok(PipelineJudging::new(lexicon, context))
 }

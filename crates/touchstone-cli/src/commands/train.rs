@@ -1,4 +1,4 @@
-//! `touchstone train`: a model from labelled listings, with its card.
+//! `touchstone train`: a model from labelled listings and labelled pairs, with its card.
 
 mod card;
 
@@ -11,13 +11,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use touchstone_catalog::Catalog;
-use touchstone_classifier::{Bundle, Dataset, TrainSettings, train};
-use touchstone_eval::{Label, ListingsFolder, MarketSettings, simulate, training_table};
+use touchstone_classifier::{Bundle, Dataset, Metrics, TrainSettings, TrainingReport, train};
+use touchstone_eval::{Label, ListingsFolder, MarketSettings, read_training_pairs, simulate, training_table};
 use touchstone_image_hash::{DecodeLimits, photo};
-use touchstone_pipeline::{Context, PhotoInput, Policy, feature_names};
+use touchstone_pipeline::{Context, PairMatcher, PairTraining, PhotoInput, Policy, feature_names};
 use touchstone_text::Lexicon;
 use touchstone_types::{Listing, ListingImage, PhotoFailure};
 
+use crate::assets;
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::pictures::Pictures;
 use crate::setup::{MAX_MODEL_BYTES, load_catalog, read};
@@ -26,22 +27,26 @@ use crate::terminal::{say, table};
 /// Listings of the market that is invented where no data is given.
 const N_INVENTED: usize = 40_000;
 
-/// Train a model on labelled listings
+/// Train a model on labelled listings and pairs
 ///
-/// Without --listings it learns from a market invented around the demo's catalog, which is how the model that comes with
-/// touchstone was made.
+/// A model is a bundle of parts: those that data is given for are trained, the others kept from --model. A classifier learns from product matches as
+/// the bundle's pair matcher weighs them, so train the matcher first, or both at once. Without any data the classifier learns from a market invented
+/// around the demo's catalog, which is how the model that comes with touchstone was made.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// Folders in the `listings` form: catalog.jsonl, listings.jsonl, labels.csv
     #[arg(long, value_name = "DIR", num_args = 1..)]
     listings: Vec<PathBuf>,
+    /// Folders in the `pairs` form: train.jsonl, valid.jsonl; all together make one pair matcher
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pairs: Vec<PathBuf>,
     /// Leave later weeks out
     #[arg(long, value_name = "N")]
     to_week: Option<u32>,
     /// The seed of the folds, and of the invented market
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// A model whose other parts are kept
+    /// A model whose other parts are kept; without it those of the compiled-in one
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// The model file; its card is written beside it, with the ending .md
@@ -51,21 +56,58 @@ pub(crate) struct TrainArgs {
 
 pub(crate) fn run(args: &TrainArgs) -> Outcome {
     let card = args.out.with_extension("md");
+    if card == args.out {
+        return Err(anyhow!("--out {} is where the card goes; name the model .json", card.display()))
+            .or_bad_input();
+    }
     check_writable(&args.out)?;
     check_writable(&card)?;
-    let mut bundle = match &args.model {
-        Some(path) => Bundle::from_bytes(&read(path, MAX_MODEL_BYTES)?).or_bad_input()?,
-        None => Bundle::new(),
+    let (mut bundle, old_card) = match &args.model {
+        // A model without a card is as good as any.
+        Some(path) => (
+            Bundle::from_bytes(&read(path, MAX_MODEL_BYTES)?).or_bad_input()?,
+            fs::read_to_string(path.with_extension("md")).unwrap_or_default(),
+        ),
+        None => (Bundle::from_bytes(assets::MODEL)?, assets::MODEL_CARD.to_owned()),
     };
+    let old_card = card::sections(&bundle, &old_card);
+    let mut trained = card::Trained::default();
+    let mut rows = table(&["held out", "ROC-AUC", "PR-AUC", "log loss", "calibration error", "F1"], 1);
+    // The matcher first: the classifier learns from the product matches that it will be shown.
+    if !args.pairs.is_empty() {
+        let (report, sources) = train_matcher(args, &mut bundle)?;
+        rows.add_row(figures(format!("{} pairs", report.n_pairs), &report.out_of_fold, Some(report.f1)));
+        trained.matcher = Some((report, sources));
+    }
+    if !args.listings.is_empty() || args.pairs.is_empty() {
+        let (report, sources) = train_classifier(args, &mut bundle)?;
+        rows.add_row(figures(format!("{} listings", report.n_rows), &report.out_of_fold, None));
+        trained.classifier = Some((report, sources));
+    }
+    write(&args.out, &bundle.to_bytes())?;
+    write(&card, card::card(&bundle, &trained, &old_card).as_bytes())?;
+    say(rows.trim_fmt());
+    say(format!("{} ({}), card {}", args.out.display(), bundle.id(), card.display()));
+    Ok(End::Done)
+}
+
+fn figures(name: String, metrics: &Metrics, f1: Option<f64>) -> Vec<String> {
+    let held_out = [metrics.roc_auc, metrics.pr_auc, metrics.log_loss, metrics.calibration_error];
+    let f1 = f1.map_or_else(String::new, |f1| format!("{f1:.4}"));
+    std::iter::once(name).chain(held_out.map(|f| format!("{f:.4}"))).chain([f1]).collect()
+}
+
+fn train_classifier(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(TrainingReport, Vec<String>)> {
+    let matcher = PairMatcher::from_bundle(bundle).or_bad_input()?.map(Arc::new);
     let mut data = Dataset::new(feature_names());
     let mut sources = Vec::new();
     if args.listings.is_empty() {
-        data = invented(args)?;
+        data = invented(args, matcher.as_ref())?;
         sources.push(format!("an invented market of {N_INVENTED} listings, seed {}", args.seed));
     }
     for folder in &args.listings {
-        let table = labelled(folder, args.to_week)?;
-        sources.push(format!("{} listings of {}", table.n_rows(), folder.display()));
+        let table = labelled(folder, args.to_week, matcher.as_ref())?;
+        sources.push(format!("{} listings of {}", table.n_rows(), name(folder)));
         for (idx, row) in table.rows().enumerate() {
             data.push(row, table.labels()[idx], table.groups()[idx].as_deref())?;
         }
@@ -81,18 +123,26 @@ pub(crate) fn run(args: &TrainArgs) -> Outcome {
     let settings = TrainSettings { seed: args.seed, ..TrainSettings::default() };
     let (classifier, report) = train(&data, &settings).or_bad_input()?;
     bundle.set_classifier(&classifier);
-    write(&args.out, &bundle.to_bytes())?;
-    write(&card, card::card(&bundle, &report, &sources).as_bytes())?;
+    Ok((report, sources))
+}
 
-    let mut rows = table(&["held out", "ROC-AUC", "PR-AUC", "log loss", "calibration error"], 1);
-    let metrics = &report.out_of_fold;
-    let figures = [metrics.roc_auc, metrics.pr_auc, metrics.log_loss, metrics.calibration_error];
-    rows.add_row(
-        std::iter::once(format!("{} listings", report.n_rows)).chain(figures.map(|f| format!("{f:.4}"))),
-    );
-    say(rows.trim_fmt());
-    say(format!("{} ({}), card {}", args.out.display(), bundle.id(), card.display()));
-    Ok(End::Done)
+fn train_matcher(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(PairTraining, Vec<String>)> {
+    let mut pairs = Vec::new();
+    let mut sources = Vec::new();
+    for folder in &args.pairs {
+        let own = read_training_pairs(folder).or_bad_input()?;
+        sources.push(format!("{} pairs of {}", own.len(), name(folder)));
+        pairs.extend(own);
+    }
+    let (matcher, report) = PairMatcher::train(&pairs, args.seed).or_bad_input()?;
+    matcher.write(bundle);
+    Ok((report, sources))
+}
+
+/// The name of a data set. A card goes where the model goes, and says nothing of the machine that it was made on.
+fn name(folder: &Path) -> String {
+    let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    resolved.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Finds out before the long work whether its result can be written; what is there stays as it is.
@@ -115,7 +165,7 @@ fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
 }
 
 /// The table of a market around the demo's catalog, with its pictures.
-fn invented(args: &TrainArgs) -> Outcome<Dataset> {
+fn invented(args: &TrainArgs, matcher: Option<&Arc<PairMatcher>>) -> Outcome<Dataset> {
     let catalog = load_catalog(&[])?;
     let records: Vec<_> = catalog.records().cloned().collect();
     let settings = MarketSettings { seed: args.seed, n_listings: N_INVENTED, ..MarketSettings::default() };
@@ -123,28 +173,38 @@ fn invented(args: &TrainArgs) -> Outcome<Dataset> {
         image.url.clone().map(|url| ListingImage { url: Some(url), ..ListingImage::default() })
     };
     let market = simulate(&records, &settings, Some(&show))?;
-    features_of(&catalog, &market.listings, &market.labels, args.to_week, Pictures::Embedded)
+    let context = context(&catalog, matcher);
+    features_of(&context, &market.listings, &market.labels, args.to_week, Pictures::Embedded)
 }
 
-fn labelled(folder: &Path, to_week: Option<u32>) -> Outcome<Dataset> {
+fn labelled(folder: &Path, to_week: Option<u32>, matcher: Option<&Arc<PairMatcher>>) -> Outcome<Dataset> {
     let files = ListingsFolder::read(folder).or_bad_input()?;
     // Read again as a feed, so that photos get their features.
     let catalog = load_catalog(&[folder.join("catalog.jsonl")])?;
-    features_of(&catalog, &files.listings, &files.labels, to_week, Pictures::Below(folder.to_owned()))
+    let context = context(&catalog, matcher);
+    features_of(&context, &files.listings, &files.labels, to_week, Pictures::Below(folder.to_owned()))
+}
+
+/// What the features are computed with: all that the verdict will be, but for the classifier.
+fn context(catalog: &Catalog, matcher: Option<&Arc<PairMatcher>>) -> Context {
+    let lexicon = Arc::new(Lexicon::builtin());
+    let snapshot = Arc::new(catalog.snapshot(&lexicon));
+    let context = Context::new(snapshot, &lexicon, None, Arc::new(Policy::builtin()));
+    match matcher {
+        Some(matcher) => context.with_pair_matcher(Arc::clone(matcher)),
+        None => context,
+    }
 }
 
 fn features_of(
-    catalog: &Catalog,
+    context: &Context,
     listings: &[Listing],
     labels: &[Label],
     to_week: Option<u32>,
     pictures: Pictures,
 ) -> Outcome<Dataset> {
-    let lexicon = Arc::new(Lexicon::builtin());
-    let snapshot = Arc::new(catalog.snapshot(&lexicon));
-    let context = Context::new(snapshot, &lexicon, None, Arc::new(Policy::builtin()));
     let album = Album { pictures, seen: RefCell::default() };
-    Ok(training_table(listings, labels, to_week, &|listing| album.photos(listing), &context)?)
+    Ok(training_table(listings, labels, to_week, &|listing| album.photos(listing), context)?)
 }
 
 /// The photos of listings, each file decoded once.

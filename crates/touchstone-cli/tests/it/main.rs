@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says what it skips")]
 
 mod commands;
+mod compiled;
+mod eval;
+mod pairs;
 mod stream;
 mod support;

@@ -1,0 +1,117 @@
+//! `touchstone eval`: how good it is on a folder of labelled data.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use touchstone_classifier::Bundle;
+use touchstone_eval::{FormReport, eval_brands, eval_pairs, eval_pairs_with, eval_search};
+use touchstone_pipeline::PairMatcher;
+use touchstone_types::round6;
+
+use crate::fault::{End, OrBadInput as _, Outcome};
+use crate::setup::{MAX_MODEL_BYTES, load_lexicon, load_settings, read};
+use crate::terminal::{plain, print, say, table};
+
+/// Measure how good and how fast it is on a folder of labelled data
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// What the folder holds
+    form: Form,
+    /// The folder
+    dir: PathBuf,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// The seed of what is drawn: folds, and the learning within them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// The model file; its pair matcher then judges pairs as it is, in place of one that learns from the folder
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// The worker's settings file: lexicon and model are taken from it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// catalog.jsonl, cases.jsonl: titles that name a brand, openly or in disguise, or none
+    Brands,
+    /// catalog.jsonl, queries.jsonl: titles and the product that each is about
+    Search,
+    /// train.jsonl, valid.jsonl, test.jsonl: pairs of records that are about one product, or not
+    Pairs,
+}
+
+pub(crate) fn run(args: &EvalArgs) -> Outcome {
+    let settings = load_settings(args.config.as_deref())?;
+    let lexicon = Arc::new(load_lexicon(&settings)?);
+    if !args.dir.is_dir() {
+        return Err(anyhow!("{} is not a folder", args.dir.display())).or_bad_input();
+    }
+    // A model is read even where the form needs none, so that a wrong file is told; it is named only where it took part.
+    let model = args.model.as_deref().or(settings.models.path.as_deref()).map(load_model).transpose()?;
+    let (report, model) = match args.form {
+        Form::Brands => (eval_brands(&args.dir, &lexicon).or_bad_input()?, None),
+        Form::Search => (eval_search(&args.dir, &lexicon).or_bad_input()?, None),
+        Form::Pairs => match model {
+            Some((path, bundle)) => (with_matcher(&args.dir, path, &bundle)?, Some(bundle.id())),
+            None => (eval_pairs(&args.dir, args.seed).or_bad_input()?, None),
+        },
+    };
+    if args.json {
+        let mut versions = json!({"engine": env!("CARGO_PKG_VERSION"), "lexicon": lexicon.id()});
+        if let Some(model) = model {
+            versions["model"] = model.into();
+        }
+        let metrics: BTreeMap<&str, f64> =
+            report.metrics.iter().map(|(name, &value)| (name.as_str(), round6(value))).collect();
+        let (form, set, on) = (report.form, &report.set, &report.on);
+        let line = json!({"form": form, "set": set, "on": on, "metrics": metrics, "versions": versions});
+        print(line.to_string())?;
+    } else {
+        print(shown(&report))?;
+        let lexicon: String = lexicon.id().chars().take(12).collect();
+        let model = model.map_or_else(String::new, |id| format!(", model {id}"));
+        say(format!("engine {}, lexicon {lexicon}{model}", env!("CARGO_PKG_VERSION")));
+    }
+    Ok(End::Done)
+}
+
+fn load_model(path: &Path) -> Outcome<(&Path, Bundle)> {
+    let bundle = Bundle::from_bytes(&read(path, MAX_MODEL_BYTES)?);
+    Ok((path, bundle.with_context(|| format!("cannot use the model {}", path.display())).or_bad_input()?))
+}
+
+/// Judges with the matcher of a model file, which learns nothing here.
+fn with_matcher(folder: &Path, path: &Path, bundle: &Bundle) -> Outcome<FormReport> {
+    let matcher = PairMatcher::from_bundle(bundle).or_bad_input()?;
+    let matcher = matcher
+        .with_context(|| {
+            format!("{} has no pair matcher; `touchstone train --pairs` makes one", path.display())
+        })
+        .or_bad_input()?;
+    eval_pairs_with(folder, &matcher).or_bad_input()
+}
+
+fn shown(report: &FormReport) -> String {
+    let head = format!("{} {} ({})", report.form, plain(&report.set), report.on);
+    let mut rows = table(&[&head, "value"], 1);
+    for (name, &value) in &report.metrics {
+        rows.add_row([plain(name), figure(name, value)]);
+    }
+    rows.trim_fmt()
+}
+
+/// A share with four decimals, a count or speed with none, a time with three.
+fn figure(name: &str, value: f64) -> String {
+    match name {
+        _ if name.ends_with("_per_s") || name.starts_with("bytes_") => format!("{value:.0}"),
+        _ if name.starts_with("ms_") => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
+    }
+}
