@@ -29,6 +29,16 @@ pub(crate) fn index(catalog: &str) -> TextIndex {
     TextIndex::build(&Arc::new(Lexicon::builtin()), brands, products)
 }
 
+/// An index over brands of these names alone, `b0`, `b1` and so on.
+pub(crate) fn index_of_brands(names: impl IntoIterator<Item = impl AsRef<str>>) -> TextIndex {
+    let brand = |(i, name): (usize, _)| {
+        let name = AsRef::<str>::as_ref(&name);
+        serde_json::json!({"kind": "brand", "brand_id": format!("b{i}"), "name": name}).to_string()
+    };
+    let lines: Vec<String> = names.into_iter().enumerate().map(brand).collect();
+    index(&lines.join("\n"))
+}
+
 /// A listing of a title alone.
 pub(crate) fn titled(title: &str) -> Listing {
     listing(&serde_json::json!({ "title": title }))

@@ -211,14 +211,7 @@ fn recall(index: &TextIndex, alike: &LookAlikes, hows: &[&str]) -> f64 {
 
 #[test]
 fn disguises_are_seen_alone_and_together() {
-    let catalog: Vec<String> = BRANDS
-        .iter()
-        .enumerate()
-        .map(|(i, name)| {
-            serde_json::json!({"kind": "brand", "brand_id": format!("b{i}"), "name": name}).to_string()
-        })
-        .collect();
-    let index = data::index(&catalog.join("\n"));
+    let index = data::index_of_brands(BRANDS);
     let alike = look_alikes();
     let mut short = Vec::new();
     for (hows, least) in [

@@ -107,14 +107,7 @@ fn hidden_marks_and_turned_writing_do_not_hide_a_name() {
 fn ten_thousand_names_make_a_bounded_heap() {
     let names: Vec<String> =
         (0..10_000).map(|i| format!("Br{}nd{}x", ["a", "e", "o"][i % 3], letters(i))).collect();
-    let catalog: Vec<String> = names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| {
-            serde_json::json!({"kind": "brand", "brand_id": format!("b{i}"), "name": name}).to_string()
-        })
-        .collect();
-    let index = data::index(&catalog.join("\n"));
+    let index = data::index_of_brands(&names);
     for gap in [" ", ", ", "", "*", "\u{200b}"] {
         let findings = judge(&index, &names.join(gap));
         assert!(findings.claims.len() <= 100, "{}", findings.claims.len());
