@@ -60,6 +60,5 @@ pub use index::{Change, TextIndex, check_segment};
 pub use lexicon::Lexicon;
 pub use lookup::lookup;
 pub use pairs::{
-    N_PAIR_FEATURES, PairRecord, Prepared, Rarity, RarityCounter, agreement, pair_feature_names,
-    pair_features,
+    N_PAIR_FEATURES, PairRecord, Prepared, Rarity, RarityCounter, pair_feature_names, pair_features,
 };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PairRecord ──▶ Prepared: words, head, codes, numbers with units, letter triples ─┐
-//!                                                                                  ├──▶ pair_features, agreement
+//!                                                                                  ├──▶ pair_features
 //! records ──▶ RarityCounter ──▶ Rarity ────────────────────────────────────────────┘
 //! ```
 //!
@@ -11,7 +11,6 @@
 //! languages (colour, audience, edition, bundle), the order of words, letters, price and fields. No feature says *which* record or product
 //! it is: the trees above cannot learn names by heart. What the matcher makes of the features stands in `touchstone-pipeline`.
 
-mod agreement;
 mod canon;
 mod cut;
 mod features;
@@ -27,7 +26,6 @@ mod tests;
 mod text;
 mod units;
 
-pub use agreement::agreement;
 pub use features::{N_PAIR_FEATURES, pair_feature_names, pair_features};
 pub use prepare::Prepared;
 pub use rarity::{Rarity, RarityCounter};
