@@ -178,6 +178,13 @@ pub enum Violation {
     },
 }
 
+impl Violation {
+    /// Whether a transaction whose records are not all visible yet looks like this.
+    pub(super) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::FlagWithoutVerdict { .. } | Self::FlagMissing { .. })
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |at: &[Source]| at.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -213,8 +220,9 @@ impl fmt::Display for Violation {
 pub struct Report {
     /// Inputs in the topic.
     pub n_inputs: usize,
-    /// Inputs without an output that the group has not committed and that stand after the last input with one. They are not
-    /// proven lost, and not proven safe either: exactly-once holds for them only once a later check finds them done.
+    /// Inputs without an output that the group has not committed and that stand after the last input with one, and records
+    /// that seemed to lack their partner in the last look alone. They are not proven lost, and not proven safe either:
+    /// exactly-once holds for them only once a later check finds them done.
     pub n_pending: usize,
     /// Records in `verdicts`.
     pub n_verdicts: usize,
