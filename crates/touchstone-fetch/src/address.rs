@@ -47,6 +47,7 @@ const V6: &[(Ipv6Addr, u32, &str)] = &[
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation"),
 ];
 
+const MAPPED: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);
 const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
 
@@ -57,21 +58,15 @@ fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
 
 fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     let in_net = |net: Ipv6Addr, bits: u32| (address.to_bits() ^ net.to_bits()) >> (128 - bits) == 0;
-    if let Some(mapped) = address.to_ipv4_mapped() {
-        return forbidden_v4(mapped);
-    }
-    if in_net(NAT64, 96) {
-        return forbidden_v4(last_32_bits(address));
-    }
     if let Some((_, _, class)) = V6.iter().find(|(net, bits, _)| in_net(*net, *bits)) {
         return Some(class);
     }
-    // ISATAP (RFC 5214) puts 0000:5efe or 0200:5efe and an IPv4 address behind any prefix.
-    let [.., flag, isatap, _, _] = address.segments();
-    if isatap == 0x5efe && matches!(flag, 0 | 0x200) {
-        return forbidden_v4(last_32_bits(address));
+    let carried = carried_v4(address);
+    if let Some(class) = carried.and_then(forbidden_v4) {
+        return Some(class);
     }
-    if in_net(GLOBAL_UNICAST, 3) {
+    // Mapped addresses and NAT64 lie outside global unicast and are as public as what they carry.
+    if in_net(GLOBAL_UNICAST, 3) || in_net(MAPPED, 96) || in_net(NAT64, 96) {
         return None;
     }
     Some(match address.segments()[0] {
@@ -85,8 +80,13 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     })
 }
 
-fn last_32_bits(address: Ipv6Addr) -> Ipv4Addr {
-    Ipv4Addr::from_bits(address.to_bits() as u32)
+/// The IPv4 address that `address` leads to: mapped, behind the well-known prefix of NAT64 (RFC 6052), or as ISATAP
+/// (RFC 5214) has it, `0000:5efe` or `0200:5efe` and the address behind any prefix.
+pub(crate) fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let has_prefix = |net: Ipv6Addr| (address.to_bits() ^ net.to_bits()) >> 32 == 0;
+    let is_isatap = matches!(address.segments(), [.., 0 | 0x200, 0x5efe, _, _]);
+    let carries = has_prefix(MAPPED) || has_prefix(NAT64) || is_isatap;
+    carries.then_some(Ipv4Addr::from_bits(address.to_bits() as u32))
 }
 
 #[cfg(test)]
@@ -145,10 +145,18 @@ mod tests {
             ("64:ff9b::169.254.169.254", Some("link-local, cloud metadata")),
             ("64:ff9b::8.8.4.4", None),
             ("64:ff9b:1::a00:1", Some("not global unicast")),
+            ("64:ff9b::1:0:0", Some("not global unicast")),
+            ("::ffff:0:8.8.4.4", Some("this network, IPv4-compatible")),
+            ("100::1", Some("not global unicast")),
+            ("2001:2::1", Some("protocol assignments, Teredo")),
+            ("2001:20::1", Some("protocol assignments, Teredo")),
             ("2002:7f00:1::", Some("6to4")),
             ("2001:0:4136:e378:8000:63bf:3fff:fdd2", Some("protocol assignments, Teredo")),
             ("2a00:1450::5efe:10.0.0.1", Some("private")),
             ("2a00:1450::200:5efe:10.0.0.1", Some("private")),
+            ("2a00:1450::5efe:8.8.4.4", None),
+            ("fe80::5efe:8.8.4.4", Some("link-local")),
+            ("fd20:ce::254", Some("unique-local")),
             ("fd00:ec2::254", Some("unique-local")),
             ("fe80::1", Some("link-local")),
             ("fec0::1", Some("site-local")),

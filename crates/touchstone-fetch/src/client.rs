@@ -16,8 +16,8 @@ use url::Url;
 
 use crate::cache::{Outcome, PhotoCache};
 use crate::dns::{GuardedResolver, Resolver};
-use crate::error::{FetchError, Problem};
-use crate::guard::{UrlGuard, judge_address};
+use crate::error::{FetchError, Problem, Refusal};
+use crate::guard::UrlGuard;
 use crate::hosts::canonical;
 use crate::settings::FetchSettings;
 use crate::turns::Turns;
@@ -31,7 +31,7 @@ const PICTURES: &str = "image/jpeg, image/png, image/webp, image/gif, image/bmp,
 /// Fetches bytes. Everything it does is bounded except time, which is its caller's to bound.
 pub(crate) struct PhotoClient {
     client: Client,
-    guard: UrlGuard,
+    guard: Arc<UrlGuard>,
     turns: Turns,
     max_bytes: usize,
     max_redirects: usize,
@@ -70,9 +70,11 @@ impl Hop {
 
 impl PhotoClient {
     pub(crate) fn new(settings: &FetchSettings, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
+        let guard = Arc::new(UrlGuard::new(settings)?);
+        let resolver = GuardedResolver { resolver, guard: Arc::clone(&guard) };
         Ok(Self {
-            client: http(Arc::new(GuardedResolver(resolver)), settings.max_concurrent_per_host.get())?,
-            guard: UrlGuard::new(settings)?,
+            client: http(Arc::new(resolver), settings.max_concurrent_per_host.get())?,
+            guard,
             turns: Turns::new(settings.max_concurrent, settings.max_concurrent_per_host),
             max_bytes: settings.decode.max_bytes,
             max_redirects: settings.max_redirects,
@@ -149,10 +151,11 @@ impl PhotoClient {
 
     /// The resolver has filtered the address already; this holds should the client ever connect to anything else.
     fn judge_peer(&self, url: &Url, response: &Response) -> Result<(), Problem> {
-        match response.remote_addr() {
-            Some(peer) if !self.guard.is_test_origin(url) => Ok(judge_address(peer.ip())?),
-            _ => Ok(()),
+        if self.guard.is_test_origin(url) {
+            return Ok(());
         }
+        let peer = response.remote_addr().ok_or(Refusal::UnknownPeer)?;
+        Ok(self.guard.judge_address(peer.ip())?)
     }
 
     fn redirect(&self, from: &Url, response: &Response) -> Result<Url, Problem> {

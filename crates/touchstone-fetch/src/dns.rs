@@ -9,7 +9,7 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::error::Refusal;
-use crate::guard::judge_address;
+use crate::guard::UrlGuard;
 
 /// The answer of a [`Resolver`], when it is there.
 pub type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
@@ -35,20 +35,25 @@ impl Resolver for SystemResolver {
 
 /// The resolver that the HTTP client is given. The client connects to nothing but what this returns, and asks for each new
 /// connection, so an address is always checked in the answer in which it is used.
-pub(crate) struct GuardedResolver(pub(crate) Arc<dyn Resolver>);
+pub(crate) struct GuardedResolver {
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) guard: Arc<UrlGuard>,
+}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let answer = self.0.resolve(name.as_str().to_owned());
-        Box::pin(async move { Ok(public(answer.await?)?) })
+        let answer = self.resolver.resolve(name.as_str().to_owned());
+        let guard = Arc::clone(&self.guard);
+        Box::pin(async move { Ok(public(&guard, answer.await?)?) })
     }
 }
 
-/// The public ones among `addresses`, or the reason why the first is not public.
-fn public(addresses: Vec<IpAddr>) -> Result<Addrs, Refusal> {
+/// The public ones among `addresses`, or the reason why the first is not public. An answer with both is used: some honest
+/// hosts publish an address of their own network beside their public one, and no connection goes to it.
+fn public(guard: &UrlGuard, addresses: Vec<IpAddr>) -> Result<Addrs, Refusal> {
     let (mut allowed, mut refusal) = (Vec::new(), None);
     for address in addresses {
-        match judge_address(address) {
+        match guard.judge_address(address) {
             // The client puts the URL's port in place of zero.
             Ok(()) => allowed.push(SocketAddr::new(address, 0)),
             Err(reason) => refusal = refusal.or(Some(reason)),
@@ -65,6 +70,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::settings::FetchSettings;
 
     /// Gives one answer after another, as a name server does that changes its mind.
     struct Changing(Mutex<Vec<&'static [&'static str]>>);
@@ -85,6 +91,7 @@ mod tests {
             &["::ffff:10.0.0.1", "169.254.169.254"],
             &["8.8.4.4"],
             &["0.0.0.0"],
+            &["93.184.216.9", "64:ff9b::93.184.216.9"],
             &[],
         ];
         let expected: Vec<Option<&[&str]>> = vec![
@@ -94,9 +101,13 @@ mod tests {
             None,
             Some(&["8.8.4.4:0"]),
             None,
+            None,
             Some(&[]),
         ];
-        let resolver = GuardedResolver(Arc::new(Changing(Mutex::new(answers))));
+        let settings =
+            FetchSettings { deny_hosts: vec!["93.184.216.0/24".into()], ..FetchSettings::default() };
+        let guard = Arc::new(UrlGuard::new(&settings).unwrap());
+        let resolver = GuardedResolver { resolver: Arc::new(Changing(Mutex::new(answers))), guard };
         for expected in expected {
             let found = Resolve::resolve(&resolver, "photos.lumora.example".parse().unwrap()).await;
             let found = found.ok().map(|addrs| addrs.map(|a| a.to_string()).collect::<Vec<_>>());

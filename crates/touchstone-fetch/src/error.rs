@@ -61,8 +61,8 @@ pub enum Refusal {
     /// The URL names no host.
     #[error("the URL names no host")]
     NoHost,
-    /// The port belongs to another protocol.
-    #[error("port {0} is never fetched, only 443 and ports from 1024")]
+    /// The port is not on the list of ports.
+    #[error("port {0} is not one of those that are fetched")]
     Port(u16),
     /// The host is on the deny list.
     #[error("host {0} is on the deny list")]
@@ -70,6 +70,10 @@ pub enum Refusal {
     /// There is an allow list, and the host is not on it.
     #[error("host {0} is not on the allow list")]
     NotAllowed(String),
+    /// The name is none that a public name server answers for: an empty or overlong label, or other characters than
+    /// letters, digits, `-` and `_`.
+    #[error("host {0:?} is no name of the public internet")]
+    BadName(String),
     /// The name belongs to a local network.
     #[error("host {0} is a name of a local network")]
     LocalName(String),
@@ -81,6 +85,12 @@ pub enum Refusal {
         /// What it is used for.
         class: &'static str,
     },
+    /// The address is on the deny list.
+    #[error("address {0} is on the deny list")]
+    DeniedAddress(IpAddr),
+    /// The address that answered is not known, so it cannot be judged.
+    #[error("the address that answered is not known")]
+    UnknownPeer,
 }
 
 /// Why one fetch failed; what the caller gets of it is [`Problem::failure`].

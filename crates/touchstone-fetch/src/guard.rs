@@ -8,15 +8,18 @@ use url::{Host, Url};
 use crate::address::forbidden_address;
 use crate::error::{FetchError, Refusal};
 use crate::hosts::{HostList, canonical};
+use crate::networks::Network;
 use crate::settings::FetchSettings;
 
 /// The longest URL that is read, in bytes.
 pub(crate) const MAX_URL_BYTES: usize = 4096;
 
 /// Ends of names that no public name server answers for.
-const LOCAL_NAMES: [&str; 12] = [
+const LOCAL_NAMES: [&str; 15] = [
     "localhost",
     "localdomain",
+    "localdomain4",
+    "localdomain6",
     "local",
     "internal",
     "intranet",
@@ -25,6 +28,7 @@ const LOCAL_NAMES: [&str; 12] = [
     "home",
     "home.arpa",
     "lan",
+    "alt",
     "onion",
     "invalid",
 ];
@@ -38,6 +42,9 @@ const LOCAL_NAMES: [&str; 12] = [
 pub struct UrlGuard {
     allow: Option<HostList>,
     deny: HostList,
+    /// The addresses of the deny list: names are judged by them when they have been resolved.
+    denied_networks: Vec<Network>,
+    ports: BTreeSet<u16>,
     /// The ports of 127.0.0.1 that may be fetched over plain `http`.
     test_ports: BTreeSet<u16>,
 }
@@ -54,9 +61,12 @@ impl UrlGuard {
         if !test_ports.is_empty() {
             tracing::warn!(ports = ?test_ports, "test origins are fetched from 127.0.0.1 over plain http");
         }
+        let (denied_networks, denied_hosts) = networks_and_hosts(&settings.deny_hosts);
         Ok(Self {
             allow: allow.transpose()?,
-            deny: HostList::with_everything_below("deny_hosts", &settings.deny_hosts)?,
+            deny: HostList::with_everything_below("deny_hosts", &denied_hosts)?,
+            denied_networks,
+            ports: settings.allow_ports.iter().copied().collect(),
             test_ports,
         })
     }
@@ -67,16 +77,32 @@ impl UrlGuard {
     /// Says why it is never fetched.
     pub fn check(&self, text: &str) -> Result<Url, Refusal> {
         let text = readable(text.trim())?;
-        self.judge(Url::parse(text).map_err(Refusal::NotAUrl)?)
+        let url = Url::parse(text).map_err(Refusal::NotAUrl)?;
+        let is_test = self.is_test_origin(&url);
+        self.judge(url, is_test)
     }
 
-    /// The URL to which the answer from `from` redirects with this `Location`.
+    /// The URL to which the answer from `from` redirects with this `Location`. Only a test origin leads to a test origin:
+    /// from `https` no redirect leads to plain `http`.
     ///
     /// # Errors
     /// Says why it is never fetched.
     pub fn check_redirect(&self, from: &Url, location: &str) -> Result<Url, Refusal> {
         let location = readable(location.trim())?;
-        self.judge(from.join(location).map_err(Refusal::NotAUrl)?)
+        let url = from.join(location).map_err(Refusal::NotAUrl)?;
+        let is_test = self.is_test_origin(from) && self.is_test_origin(&url);
+        self.judge(url, is_test)
+    }
+
+    /// Refuses an address that is not of the public internet, or is on the deny list.
+    pub(crate) fn judge_address(&self, address: IpAddr) -> Result<(), Refusal> {
+        if let Some(class) = forbidden_address(address) {
+            return Err(Refusal::Address { address, class });
+        }
+        if self.denied_networks.iter().any(|network| network.holds(address)) {
+            return Err(Refusal::DeniedAddress(address));
+        }
+        Ok(())
     }
 
     /// Whether `url` lies in a test origin, so that its address is exempt.
@@ -86,8 +112,7 @@ impl UrlGuard {
             && url.port_or_known_default().is_some_and(|port| self.test_ports.contains(&port))
     }
 
-    fn judge(&self, mut url: Url) -> Result<Url, Refusal> {
-        let is_test = self.is_test_origin(&url);
+    fn judge(&self, mut url: Url, is_test: bool) -> Result<Url, Refusal> {
         if url.scheme() != "https" && !is_test {
             return Err(Refusal::Scheme(url.scheme().chars().take(20).collect()));
         }
@@ -97,14 +122,22 @@ impl UrlGuard {
         let host = url.host().ok_or(Refusal::NoHost)?;
         self.judge_lists(&canonical(&host))?;
         if !is_test {
-            judge_host(&host)?;
-            // Port 443 is the scheme's own and so is not said.
-            if let Some(port @ ..1024) = url.port() {
+            self.judge_host(&host)?;
+            let port = url.port_or_known_default().unwrap_or(0);
+            if !self.ports.contains(&port) {
                 return Err(Refusal::Port(port));
             }
         }
         url.set_fragment(None);
         Ok(url)
+    }
+
+    fn judge_host(&self, host: &Host<&str>) -> Result<(), Refusal> {
+        match host {
+            Host::Ipv4(address) => self.judge_address((*address).into()),
+            Host::Ipv6(address) => self.judge_address((*address).into()),
+            Host::Domain(_) => judge_name(canonical(host)),
+        }
     }
 
     fn judge_lists(&self, host: &str) -> Result<(), Refusal> {
@@ -118,28 +151,38 @@ impl UrlGuard {
     }
 }
 
-/// Refuses an address that is not of the public internet.
-pub(crate) fn judge_address(address: IpAddr) -> Result<(), Refusal> {
-    match forbidden_address(address) {
-        Some(class) => Err(Refusal::Address { address, class }),
-        None => Ok(()),
+fn judge_name(name: String) -> Result<(), Refusal> {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        return Err(Refusal::BadName(name.chars().take(80).collect()));
     }
+    let below = |parent: &&str| name.strip_suffix(*parent).is_some_and(|rest| rest.ends_with('.'));
+    // A name of one label is completed by the search list of the machine that looks it up.
+    if !name.contains('.') || LOCAL_NAMES.iter().any(below) {
+        return Err(Refusal::LocalName(name));
+    }
+    Ok(())
 }
 
-fn judge_host(host: &Host<&str>) -> Result<(), Refusal> {
-    match host {
-        Host::Ipv4(address) => judge_address((*address).into()),
-        Host::Ipv6(address) => judge_address((*address).into()),
-        Host::Domain(_) => {
-            let name = canonical(host);
-            let below = |parent: &&str| name.strip_suffix(*parent).is_some_and(|rest| rest.ends_with('.'));
-            // A name of one label is completed by the search list of the machine that looks it up.
-            if !name.contains('.') || LOCAL_NAMES.iter().any(below) {
-                return Err(Refusal::LocalName(name));
-            }
-            Ok(())
+/// The addresses and networks among the entries of a host list, and the entries that name hosts, addresses included.
+fn networks_and_hosts(entries: &[String]) -> (Vec<Network>, Vec<String>) {
+    let (mut networks, mut hosts) = (Vec::new(), Vec::new());
+    for entry in entries {
+        if let Some(network) = Network::parse(entry.trim()) {
+            networks.push(network);
+            continue;
         }
+        match Host::parse(entry.trim()) {
+            Ok(Host::Ipv4(address)) => networks.push(Network::of(address.into())),
+            Ok(Host::Ipv6(address)) => networks.push(Network::of(address.into())),
+            _ => {}
+        }
+        hosts.push(entry.clone());
     }
+    (networks, hosts)
 }
 
 /// Refuses what programs read differently, and what the parser would silently repair.
@@ -152,12 +195,22 @@ fn readable(text: &str) -> Result<&str, Refusal> {
         return Err(Refusal::Character { found, at });
     }
     // The parser forgets an empty user name, and nobody honest writes one.
-    let authority =
-        text.split_once("//").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
-    if authority.contains('@') {
+    if authority(text).contains('@') {
         return Err(Refusal::UserInfo);
     }
     Ok(text)
+}
+
+/// What a parser may take for user name, host and port: it forgives missing and additional slashes behind the scheme.
+/// Empty for a relative path.
+fn authority(text: &str) -> &str {
+    let is_scheme = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let rest = match text.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) => rest,
+        _ if text.starts_with("//") => text,
+        _ => return "",
+    };
+    rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or("")
 }
 
 fn test_port(entry: &str) -> Result<u16, FetchError> {
@@ -187,7 +240,9 @@ mod tests {
                 Some("https://photos.lumora.example/a%20b.jpg?w=1"),
             ),
             ("https://PHOTOS.lumora.example:443/@x", Some("https://photos.lumora.example/@x")),
-            ("https://photos.lumora.example:8443/", Some("https://photos.lumora.example:8443/")),
+            ("https://photos.lumora.example:0443/", Some("https://photos.lumora.example/")),
+            ("https://photos.lumora.example:8443/", None),
+            ("https://photos_1.lumora.example./", Some("https://photos_1.lumora.example./")),
             ("https://卢莫拉.example/", Some("https://xn--ilr617aszy.example/")),
             ("https://8.8.4.4/", Some("https://8.8.4.4/")),
         ] {
@@ -208,7 +263,7 @@ mod tests {
         for (location, word) in [
             ("c.jpg", "https://photos.lumora.example/a/c.jpg"),
             ("//cdn.lumora.example/", "https://cdn.lumora.example/"),
-            ("http://127.0.0.1:8081/x", "http://127.0.0.1:8081/x"),
+            ("http://127.0.0.1:8081/x", "scheme \"http\" is never fetched, only https"),
             ("http://127.0.0.1:8082/x", "scheme \"http\" is never fetched, only https"),
             ("https://127.0.0.1:8081/x", "address 127.0.0.1 is never fetched: loopback"),
             ("https://a.old.lumora.example/", "host a.old.lumora.example is on the deny list"),
@@ -217,8 +272,53 @@ mod tests {
             let found = guard.check_redirect(&first, location).map_or_else(|e| e.to_string(), String::from);
             assert_eq!(found, word, "{location}");
         }
+        let test = guard.check("http://127.0.0.1:8081/x").unwrap();
+        assert!(guard.check_redirect(&test, "/y").is_ok(), "from a test origin to itself");
         let none = FetchSettings { allow_hosts: Some(Vec::new()), ..settings };
         assert!(UrlGuard::new(&none).unwrap().check("http://127.0.0.1:8081/x").is_err());
+    }
+
+    #[test]
+    fn a_denied_address_is_denied_in_every_form() {
+        let settings = FetchSettings {
+            deny_hosts: vec!["8.8.4.4".into(), "93.184.216.0/24".into(), "[2a00:1450::1]".into()],
+            allow_ports: vec![8443],
+            ..FetchSettings::default()
+        };
+        let guard = guard(&settings);
+        for (url, word) in [
+            ("https://8.8.4.4:8443/", "host 8.8.4.4 is on the deny list"),
+            ("https://134743044:8443/", "host 8.8.4.4 is on the deny list"),
+            ("https://[::ffff:8.8.4.4]:8443/", "address ::ffff:8.8.4.4 is on the deny list"),
+            ("https://[64:ff9b::8.8.4.4]:8443/", "address 64:ff9b::808:404 is on the deny list"),
+            ("https://93.184.216.9:8443/", "address 93.184.216.9 is on the deny list"),
+            ("https://[2a00:1450:0::1]:8443/", "host [2a00:1450::1] is on the deny list"),
+            ("https://8.8.4.5/", "port 443 is not one of those that are fetched"),
+            ("https://8.8.4.5:8443/", "https://8.8.4.5:8443/"),
+        ] {
+            let found = guard.check(url).map_or_else(|e| e.to_string(), String::from);
+            assert_eq!(found, word, "{url}");
+        }
+        assert!(guard.judge_address([93, 184, 216, 255].into()).is_err());
+        assert!(guard.judge_address([93, 184, 217, 0].into()).is_ok());
+    }
+
+    #[test]
+    fn an_at_sign_counts_only_before_the_path() {
+        for (text, expected) in [
+            ("https://a@b/", "a@b"),
+            ("https:@b/", "@b"),
+            ("https:/@b/", "@b"),
+            ("https:////@b/", "@b"),
+            ("//@b/c", "@b"),
+            ("https://b/@c", "b"),
+            ("a@b.jpg", ""),
+            ("/a@b.jpg", ""),
+            ("a/b:c@d", ""),
+            ("?u=https://a@b", ""),
+        ] {
+            assert_eq!(authority(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -77,8 +77,11 @@ mod tests {
 
     #[test]
     fn an_allowed_host_is_allowed_alone_and_a_star_allows_what_is_below() {
-        let list =
-            HostList::exact("allow_hosts", &entries("Photos.Lumora.example. *.veltrano.example")).unwrap();
+        let list = HostList::exact(
+            "allow_hosts",
+            &entries("Photos.Lumora.example. *.veltrano.example 卢莫拉.example"),
+        )
+        .unwrap();
         for (host, covered) in [
             ("photos.lumora.example", true),
             ("lumora.example", false),
@@ -87,6 +90,7 @@ mod tests {
             ("a.veltrano.example", true),
             ("a.b.veltrano.example", true),
             ("evilveltrano.example", false),
+            ("xn--ilr617aszy.example", true),
         ] {
             assert_eq!(list.covers(host), covered, "{host}");
         }

@@ -13,7 +13,9 @@
 //!   The address that is connected to is one that was checked: a name is resolved once for each connection, by a resolver
 //!   that keeps forbidden addresses to itself, so a name server that changes its answer gains nothing. Redirects are
 //!   followed by hand, and each is checked like the first address.
-//! - The one exception are test origins, `http://127.0.0.1:PORT`, that the operator lists.
+//! - Only port 443, unless the operator lists others. An address on the deny list is refused also where a name leads to it.
+//! - The one exception are test origins, `http://127.0.0.1:PORT`, that the operator lists. No redirect leads from `https`
+//!   to one.
 //! - Bytes, pixels, time, redirects and concurrent fetches are bounded; so is memory, whatever the hosts send.
 //! - A photo's features are remembered by the hash of its bytes. What stands under a URL is never assumed to be the same as
 //!   before: the host is asked each time, by its own strong entity tag (RFC 9110 section 8.8.3) where it gave one.
@@ -40,6 +42,7 @@ mod fetcher;
 mod guard;
 mod hosts;
 mod lru;
+mod networks;
 mod settings;
 mod turns;
 

@@ -12,9 +12,13 @@ pub struct FetchSettings {
     /// An empty list allows none. Default: not set.
     pub allow_hosts: Option<Vec<String>>,
     /// Hosts that are never fetched. An entry covers the hosts below it too, because whoever owns a name can make as many
-    /// names below it as they like. Default: none.
+    /// names below it as they like. An address, or a network such as `203.0.113.0/24`, covers also the names that resolve
+    /// into it: so an operator keeps listings off their own public addresses. Default: none.
     pub deny_hosts: Vec<String>,
-    /// Origins of the form `http://127.0.0.1:PORT` that are exempt from the rules on scheme and address, for tests alone.
+    /// The only ports that are fetched. Photos of shops stand on 443; any other port is more likely to be someone's
+    /// Redis. Default: 443.
+    pub allow_ports: Vec<u16>,
+    /// Origins of the form `http://127.0.0.1:PORT` that are exempt from the rules on scheme, port and address, for tests alone.
     /// The host lists hold for them too. Default: none.
     pub test_origins: Vec<String>,
     /// What a picture may cost. `max_bytes` also ends a download. Default: [`DecodeLimits::default`].
@@ -43,6 +47,7 @@ impl Default for FetchSettings {
         Self {
             allow_hosts: None,
             deny_hosts: Vec::new(),
+            allow_ports: vec![443],
             test_origins: Vec::new(),
             decode: DecodeLimits::default(),
             max_redirects: 5,
