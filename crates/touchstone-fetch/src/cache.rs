@@ -1,6 +1,6 @@
 //! What is remembered of photos: their features by content, and by URL what the host needs to say "unchanged".
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::header::HeaderValue;
 use sha2::{Digest, Sha256};
@@ -8,6 +8,10 @@ use touchstone_image_hash::{DecodeError, Photo};
 use url::Url;
 
 use crate::lru::LruMap;
+use crate::settings::FetchSettings;
+
+/// What an entry takes beside a photo's features: its keys in both maps of an [`LruMap`], its error. An upper estimate, in bytes.
+const ENTRY_BYTES: u64 = 512;
 
 /// Entity tags longer than this are not kept, in bytes.
 const MAX_TAG_BYTES: usize = 256;
@@ -16,19 +20,31 @@ const MAX_TAG_BYTES: usize = 256;
 pub(crate) type Digest256 = [u8; 32];
 
 /// What reading a file came to. Failures are kept too: the same bytes fail the same way, and may have been dear to try.
-pub(crate) type Outcome = Result<Photo, DecodeError>;
+///
+/// A photo is shared, so that a look into the cache copies nothing under its lock.
+pub(crate) type Outcome = Result<Arc<Photo>, DecodeError>;
 
-/// Features by content, entity tags by URL; both bounded in number.
+/// Features by content, bounded in bytes; entity tags by URL, bounded in number.
+///
+/// A `Last-Modified` date is no tag: it counts seconds, copying tools and deployments set it at will, and RFC 9110 (section
+/// 8.8.2.2) calls it weak unless the host's clock says more. Not using it costs a download and no decoding, because the same
+/// bytes are known by their digest.
 #[derive(Debug)]
 pub(crate) struct PhotoCache {
     outcomes: Mutex<LruMap<Digest256, Outcome>>,
+    photo_bytes: u64,
     /// A URL is kept as its digest, so that long ones cost no more.
     tags: Mutex<LruMap<Digest256, (HeaderValue, Digest256)>>,
 }
 
 impl PhotoCache {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { outcomes: Mutex::new(LruMap::new(capacity)), tags: Mutex::new(LruMap::new(capacity)) }
+    pub(crate) fn new(settings: &FetchSettings) -> Self {
+        let capacity = settings.cached_photos;
+        Self {
+            outcomes: Mutex::new(LruMap::new(capacity, settings.max_cache_bytes)),
+            photo_bytes: settings.photo_bytes.max(size_of::<Photo>()) as u64,
+            tags: Mutex::new(LruMap::new(capacity, u64::MAX)),
+        }
     }
 
     /// What reading the bytes with this digest came to.
@@ -38,7 +54,8 @@ impl PhotoCache {
 
     /// Remembers what reading the bytes with this digest came to.
     pub(crate) fn remember(&self, content: Digest256, outcome: Outcome) {
-        lock(&self.outcomes).insert(content, outcome);
+        let weight = ENTRY_BYTES + if outcome.is_ok() { self.photo_bytes } else { 0 };
+        lock(&self.outcomes).insert(content, outcome, weight);
     }
 
     /// The tag that `url` had when its bytes were last read, and what came of them.
@@ -58,7 +75,7 @@ impl PhotoCache {
                 && bytes.ends_with(b"\"")
         };
         match tag.filter(is_strong) {
-            Some(tag) => lock(&self.tags).insert(digest(url), (tag, content)),
+            Some(tag) => lock(&self.tags).insert(digest(url), (tag, content), 0),
             None => lock(&self.tags).remove(&digest(url)),
         }
     }
@@ -75,11 +92,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use touchstone_image_hash::DecodeLimits;
+
     use super::*;
 
     #[test]
     fn only_strong_tags_of_known_content_are_offered_again() {
-        let cache = PhotoCache::new(4);
+        let cache = PhotoCache::new(&FetchSettings::default());
         let url = Url::parse("https://photos.lumora.example/a.jpg").unwrap();
         let tagged = || cache.tagged(&url).map(|(tag, _)| tag);
         let tag = |text: &'static str| Some(HeaderValue::from_static(text));
@@ -92,5 +111,22 @@ mod tests {
             cache.tag(&url, weak, [1; 32]);
             assert_eq!(tagged(), None);
         }
+    }
+
+    #[test]
+    fn photos_are_bounded_by_their_bytes_and_failures_are_cheap() {
+        let mut png = std::io::Cursor::new(Vec::new());
+        image::GrayImage::new(16, 16).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let photo = touchstone_image_hash::photo(png.get_ref(), &DecodeLimits::default()).map(Arc::new);
+        assert!(photo.is_ok());
+        let settings = FetchSettings { max_cache_bytes: 100_000, ..FetchSettings::default() };
+        let n_kept = |photo_bytes, outcome: &Outcome| {
+            let cache = PhotoCache::new(&FetchSettings { photo_bytes, ..settings.clone() });
+            (0..=255).for_each(|n| cache.remember([n; 32], outcome.clone()));
+            (0..=255).filter(|n| cache.outcome(&[*n; 32]).is_some()).count()
+        };
+        assert_eq!(n_kept(32 << 10, &photo), 3);
+        assert!((4..=195).contains(&n_kept(0, &photo)), "a photo weighs no less than itself");
+        assert_eq!(n_kept(32 << 10, &Err(DecodeError::UnknownFormat)), 195);
     }
 }

@@ -42,7 +42,7 @@ impl Fetcher {
         let n_decoders = settings.max_decoding.get().min(Semaphore::MAX_PERMITS);
         Ok(Self {
             client: Arc::new(PhotoClient::new(settings, resolver)?),
-            cache: Arc::new(PhotoCache::new(settings.cached_photos)),
+            cache: Arc::new(PhotoCache::new(settings)),
             decoders: Arc::new(Semaphore::new(n_decoders)),
             limits: settings.decode,
         })
@@ -64,7 +64,7 @@ impl Fetcher {
             return Err(PhotoFailure::Timeout);
         }
         match timeout_at(deadline, self.look(url)).await {
-            Ok(Ok(photo)) => Ok(photo),
+            Ok(Ok(photo)) => Ok(Arc::unwrap_or_clone(photo)),
             Ok(Err(problem)) => {
                 let cause = std::error::Error::source(&problem).map(ToString::to_string);
                 tracing::debug!(%problem, cause, "a photo was not fetched");
@@ -74,7 +74,7 @@ impl Fetcher {
         }
     }
 
-    async fn look(&self, url: &str) -> Result<Photo, Problem> {
+    async fn look(&self, url: &str) -> Result<Arc<Photo>, Problem> {
         let (answer, turn) = self.client.get(url, &self.cache).await?;
         match answer {
             Answer::Unchanged(outcome) => Ok(outcome?),
@@ -82,7 +82,7 @@ impl Fetcher {
         }
     }
 
-    async fn read(&self, download: Download, turn: OwnedSemaphorePermit) -> Result<Photo, Problem> {
+    async fn read(&self, download: Download, turn: OwnedSemaphorePermit) -> Result<Arc<Photo>, Problem> {
         let decoders = Arc::clone(&self.decoders);
         let decoder = decoders.acquire_owned().await.expect("the semaphore is never closed");
         let (cache, limits) = (Arc::clone(&self.cache), self.limits);
@@ -106,7 +106,7 @@ impl std::fmt::Debug for Fetcher {
 fn remembered(cache: &PhotoCache, download: Download, limits: &DecodeLimits) -> Outcome {
     let content = Sha256::digest(&download.bytes).into();
     let outcome = cache.outcome(&content).unwrap_or_else(|| {
-        let outcome = touchstone_image_hash::photo(&download.bytes, limits);
+        let outcome = touchstone_image_hash::photo(&download.bytes, limits).map(Arc::new);
         cache.remember(content, outcome.clone());
         outcome
     });

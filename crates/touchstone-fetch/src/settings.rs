@@ -37,8 +37,18 @@ pub struct FetchSettings {
     pub retries: u32,
     /// The mean pause before a repetition; the real one lies between half of it and one and a half. Default 100 ms.
     pub retry_pause: Duration,
-    /// How many photos are remembered by content, and how many URLs by their entity tags. About 1 KiB each. Default 32,768.
+    /// How many photos are remembered by content, and how many URLs by their entity tags (at most 0.5 KiB each). Default
+    /// 32,768.
     pub cached_photos: usize,
+    /// What the remembered photos may take together, in bytes by the next estimate. Default 256 MiB.
+    pub max_cache_bytes: u64,
+    /// What one photo's features are taken to occupy, in bytes. Default [`FetchSettings::PHOTO_BYTES`].
+    pub photo_bytes: usize,
+}
+
+impl FetchSettings {
+    /// An upper estimate of what one photo's features occupy, in bytes.
+    pub const PHOTO_BYTES: usize = 32 << 10;
 }
 
 impl Default for FetchSettings {
@@ -57,6 +67,8 @@ impl Default for FetchSettings {
             retries: 1,
             retry_pause: Duration::from_millis(100),
             cached_photos: 32_768,
+            max_cache_bytes: 256 << 20,
+            photo_bytes: Self::PHOTO_BYTES,
         }
     }
 }
