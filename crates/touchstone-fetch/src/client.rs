@@ -71,7 +71,7 @@ impl Hop {
 impl PhotoClient {
     pub(crate) fn new(settings: &FetchSettings, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
         let guard = Arc::new(UrlGuard::new(settings)?);
-        let resolver = GuardedResolver { resolver, guard: Arc::clone(&guard) };
+        let resolver = GuardedResolver::new(resolver, Arc::clone(&guard));
         Ok(Self {
             client: http(Arc::new(resolver), settings.max_concurrent_per_host.get())?,
             guard,

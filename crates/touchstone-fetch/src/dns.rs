@@ -7,9 +7,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 use crate::error::Refusal;
 use crate::guard::UrlGuard;
+
+/// How many names are looked up at once. The operating system cannot be told to stop, so a look-up whose photo was given up
+/// still has its thread; this leaves most of Tokio's 512 to others.
+const MAX_LOOKUPS: usize = 128;
+
+/// How many addresses of an answer are tried.
+const MAX_ADDRESSES: usize = 8;
 
 /// The answer of a [`Resolver`], when it is there.
 pub type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
@@ -36,15 +44,31 @@ impl Resolver for SystemResolver {
 /// The resolver that the HTTP client is given. The client connects to nothing but what this returns, and asks for each new
 /// connection, so an address is always checked in the answer in which it is used.
 pub(crate) struct GuardedResolver {
-    pub(crate) resolver: Arc<dyn Resolver>,
-    pub(crate) guard: Arc<UrlGuard>,
+    resolver: Arc<dyn Resolver>,
+    guard: Arc<UrlGuard>,
+    lookups: Arc<Semaphore>,
+}
+
+impl GuardedResolver {
+    pub(crate) fn new(resolver: Arc<dyn Resolver>, guard: Arc<UrlGuard>) -> Self {
+        Self { resolver, guard, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) }
+    }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let answer = self.resolver.resolve(name.as_str().to_owned());
-        let guard = Arc::clone(&self.guard);
-        Box::pin(async move { Ok(public(&guard, answer.await?)?) })
+        let (resolver, guard) = (Arc::clone(&self.resolver), Arc::clone(&self.guard));
+        let lookups = Arc::clone(&self.lookups);
+        Box::pin(async move {
+            let turn = lookups.acquire_owned().await.expect("the semaphore is never closed");
+            // A task of its own keeps the turn until there is an answer, also when nobody waits for it any more.
+            let lookup = tokio::spawn(async move {
+                let answer = resolver.resolve(name.as_str().to_owned()).await;
+                drop(turn);
+                answer
+            });
+            Ok(public(&guard, lookup.await??)?)
+        })
     }
 }
 
@@ -61,13 +85,18 @@ fn public(guard: &UrlGuard, addresses: Vec<IpAddr>) -> Result<Addrs, Refusal> {
     }
     match refusal {
         Some(reason) if allowed.is_empty() => Err(reason),
-        _ => Ok(Box::new(allowed.into_iter())),
+        _ => Ok(Box::new(allowed.into_iter().take(MAX_ADDRESSES))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::settings::FetchSettings;
@@ -107,7 +136,7 @@ mod tests {
         let settings =
             FetchSettings { deny_hosts: vec!["93.184.216.0/24".into()], ..FetchSettings::default() };
         let guard = Arc::new(UrlGuard::new(&settings).unwrap());
-        let resolver = GuardedResolver { resolver: Arc::new(Changing(Mutex::new(answers))), guard };
+        let resolver = GuardedResolver::new(Arc::new(Changing(Mutex::new(answers))), guard);
         for expected in expected {
             let found = Resolve::resolve(&resolver, "photos.lumora.example".parse().unwrap()).await;
             let found = found.ok().map(|addrs| addrs.map(|a| a.to_string()).collect::<Vec<_>>());
@@ -116,5 +145,45 @@ mod tests {
                 expected.map(|e| e.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref()
             );
         }
+    }
+
+    /// Answers when it is allowed to, with more addresses than anyone needs, and counts the questions.
+    #[derive(Default)]
+    struct Slow {
+        n_asked: AtomicUsize,
+        may_answer: Arc<Notify>,
+    }
+
+    impl Resolver for Slow {
+        fn resolve(&self, _: String) -> Resolved {
+            self.n_asked.fetch_add(1, Ordering::Relaxed);
+            let may_answer = Arc::clone(&self.may_answer);
+            Box::pin(async move {
+                may_answer.notified().await;
+                Ok(vec![[8, 8, 4, 4].into(); 1000])
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn look_ups_that_were_given_up_still_count() {
+        let slow = Arc::new(Slow::default());
+        let guard = Arc::new(UrlGuard::new(&FetchSettings::default()).unwrap());
+        let mut resolver = GuardedResolver::new(Arc::clone(&slow) as _, guard);
+        resolver.lookups = Arc::new(Semaphore::new(2));
+        let ask = || Resolve::resolve(&resolver, "photos.lumora.example".parse().unwrap());
+        // Paused time passes when nothing else can.
+        for _ in 0..5 {
+            assert!(timeout(Duration::from_secs(1), ask()).await.is_err());
+        }
+        assert_eq!(slow.n_asked.load(Ordering::Relaxed), 2);
+        slow.may_answer.notify_waiters();
+        let (answer, ()) = tokio::join!(ask(), async {
+            while slow.n_asked.load(Ordering::Relaxed) < 3 {
+                tokio::task::yield_now().await;
+            }
+            slow.may_answer.notify_one();
+        });
+        assert_eq!(answer.ok().map(Iterator::count), Some(MAX_ADDRESSES));
     }
 }
