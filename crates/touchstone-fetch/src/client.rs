@@ -4,13 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::Resolve;
-use reqwest::header::{ACCEPT, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION};
-use reqwest::redirect::Policy;
+use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH, LOCATION};
 use reqwest::{Client, Response, StatusCode};
-use rustls::ClientConfig;
-use rustls::crypto::ring;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
@@ -19,14 +14,9 @@ use crate::dns::{GuardedResolver, Resolver};
 use crate::error::{FetchError, Problem, Refusal};
 use crate::guard::UrlGuard;
 use crate::hosts::canonical;
+use crate::http;
 use crate::settings::FetchSettings;
 use crate::turns::Turns;
-
-/// Idle connections are kept this long, because photos of one seller come together.
-const IDLE: Duration = Duration::from_secs(20);
-
-/// What the client asks for: the formats that can be decoded, and no page in their place.
-const PICTURES: &str = "image/jpeg, image/png, image/webp, image/gif, image/bmp, image/*;q=0.5";
 
 /// Fetches bytes. Everything it does is bounded except time, which is its caller's to bound.
 pub(crate) struct PhotoClient {
@@ -73,7 +63,7 @@ impl PhotoClient {
         let guard = Arc::new(UrlGuard::new(settings)?);
         let resolver = GuardedResolver::new(resolver, Arc::clone(&guard));
         Ok(Self {
-            client: http(Arc::new(resolver), settings.max_concurrent_per_host.get())?,
+            client: http::client(settings, Arc::new(resolver))?,
             guard,
             turns: Turns::new(settings.max_concurrent, settings.max_concurrent_per_host),
             max_bytes: settings.decode.max_bytes,
@@ -182,33 +172,6 @@ impl PhotoClient {
     }
 }
 
-/// The client that follows nothing, tells nothing and goes through nobody.
-fn http(resolver: Arc<dyn Resolve>, max_idle_per_host: usize) -> Result<Client, FetchError> {
-    Client::builder()
-        .tls_backend_preconfigured(tls()?)
-        .dns_resolver(resolver)
-        .redirect(Policy::none())
-        .no_proxy()
-        .referer(false)
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(max_idle_per_host)
-        .user_agent(concat!("touchstone/", env!("CARGO_PKG_VERSION")))
-        .default_headers(HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(PICTURES))]))
-        .build()
-        .map_err(FetchError::Client)
-}
-
-/// HTTP/1.1 over TLS 1.2 or 1.3, with the machine's own root certificates.
-fn tls() -> Result<ClientConfig, FetchError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(FetchError::Tls)?;
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 fn host_of(url: &Url) -> String {
     url.host().map_or_else(String::new, |host| canonical(&host))
 }
@@ -222,46 +185,7 @@ fn jittered(mean: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::dns::{Addrs, Name, Resolving};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
     use super::*;
-
-    /// Finds every name on loopback, which no resolver of the product may.
-    struct Loopback;
-
-    impl Resolve for Loopback {
-        fn resolve(&self, _: Name) -> Resolving {
-            let addresses: Addrs = Box::new([([127, 0, 0, 1], 0).into()].into_iter());
-            Box::pin(async move { Ok(addresses) })
-        }
-    }
-
-    #[tokio::test]
-    async fn https_speaks_tls_and_takes_no_other_answer() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://photos.lumora.example:{}/", listener.local_addr().unwrap().port());
-        let server = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut hello = vec![0; 5];
-            stream.read_exact(&mut hello).await.unwrap();
-            assert_eq!(hello[..2], [22, 3], "a TLS handshake record");
-            let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
-            stream.read_exact(&mut rest).await.unwrap();
-            for expected in [b"photos.lumora.example".as_slice(), b"\x08http/1.1"] {
-                assert!(
-                    rest.windows(expected.len()).any(|window| window == expected),
-                    "the server's name, the protocol"
-                );
-            }
-            // The client may have gone already.
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
-        };
-        let client = http(Arc::new(Loopback), 1).unwrap();
-        let (answer, ()) = tokio::join!(client.get(url).send(), server);
-        assert!(Problem::from(answer.unwrap_err()).may_pass(), "no connection");
-    }
 
     #[test]
     fn pauses_lie_around_their_mean() {

@@ -148,6 +148,8 @@ impl From<reqwest::Error> for Problem {
             }
             source = inner.source();
         }
+        // Whoever reads the log is not to find what a URL may hold.
+        let error = error.without_url();
         if error.is_connect() { Self::Connect(error) } else { Self::Broken(error) }
     }
 }

@@ -41,6 +41,7 @@ mod error;
 mod fetcher;
 mod guard;
 mod hosts;
+mod http;
 mod lru;
 mod networks;
 mod settings;

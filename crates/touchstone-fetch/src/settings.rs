@@ -37,6 +37,8 @@ pub struct FetchSettings {
     pub retries: u32,
     /// The mean pause before a repetition; the real one lies between half of it and one and a half. Default 100 ms.
     pub retry_pause: Duration,
+    /// How long a connection may take to be made: look-up, TCP and TLS together. Default 3 s.
+    pub connect_timeout: Duration,
     /// How many photos are remembered by content, and how many URLs by their entity tags (at most 0.5 KiB each). Default
     /// 32,768.
     pub cached_photos: usize,
@@ -66,6 +68,7 @@ impl Default for FetchSettings {
             max_decoding: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             retries: 1,
             retry_pause: Duration::from_millis(100),
+            connect_timeout: Duration::from_secs(3),
             cached_photos: 32_768,
             max_cache_bytes: 256 << 20,
             photo_bytes: Self::PHOTO_BYTES,
