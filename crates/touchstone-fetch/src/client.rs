@@ -1,20 +1,22 @@
 //! HTTP: one photo's bytes, through redirects, within limits.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH, LOCATION};
+use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use touchstone_types::PhotoFailure;
 use url::Url;
 
 use crate::cache::{Outcome, PhotoCache};
 use crate::dns::{GuardedResolver, Resolver};
 use crate::error::{FetchError, Problem, Refusal};
 use crate::guard::UrlGuard;
+use crate::health::{Health, Trial};
 use crate::hosts::canonical;
 use crate::http;
+use crate::retry::{Retries, retry_after};
 use crate::settings::FetchSettings;
 use crate::turns::Turns;
 
@@ -23,10 +25,10 @@ pub(crate) struct PhotoClient {
     client: Client,
     guard: Arc<UrlGuard>,
     turns: Turns,
+    health: Health,
+    retries: Retries,
     max_bytes: usize,
     max_redirects: usize,
-    retries: u32,
-    retry_pause: Duration,
 }
 
 /// What a host said about a photo.
@@ -66,27 +68,28 @@ impl PhotoClient {
             client: http::client(settings, Arc::new(resolver))?,
             guard,
             turns: Turns::new(settings.max_concurrent, settings.max_concurrent_per_host),
+            health: Health::new(settings.host_failures, settings.host_rest),
+            retries: Retries::new(settings),
             max_bytes: settings.decode.max_bytes,
             max_redirects: settings.max_redirects,
-            retries: settings.retries,
-            retry_pause: settings.retry_pause,
         })
     }
 
-    /// What stands under `url`, and the turn that bounds the memory for it: to be kept as long as the bytes are.
+    /// What stands under `url`, and the turn that bounds the memory for it: to be kept as long as the bytes are. No
+    /// repetition is waited for that would come after `deadline`.
     pub(crate) async fn get(
         &self,
         url: &str,
         cache: &PhotoCache,
+        deadline: Instant,
     ) -> Result<(Answer, OwnedSemaphorePermit), Problem> {
         let mut url = self.guard.check(url)?;
         let mut host_turn = self.turns.of_host(&host_of(&url)).await;
-        // The host's turn comes first, so that those who wait for a slow host do not keep others from theirs.
-        let turn = self.turns.of_all().await;
         for _ in 0..=self.max_redirects {
-            match self.hop(&url, cache).await? {
-                Hop::Answer(answer) => return Ok((*answer, turn)),
-                Hop::Redirect(next) => {
+            match self.hop(&url, cache, deadline).await? {
+                (Hop::Answer(answer), turn) => return Ok((*answer, turn)),
+                (Hop::Redirect(next), turn) => {
+                    drop(turn);
                     if host_of(&next) != host_of(&url) {
                         drop(host_turn);
                         host_turn = self.turns.of_host(&host_of(&next)).await;
@@ -98,18 +101,38 @@ impl PhotoClient {
         Err(Problem::TooManyRedirects(self.max_redirects))
     }
 
-    /// One request, repeated after failures that may pass.
-    async fn hop(&self, url: &Url, cache: &PhotoCache) -> Result<Hop, Problem> {
-        for attempt in 0..self.retries {
-            match self.request(url, cache).await {
-                Err(problem) if problem.may_pass() => {
-                    tracing::debug!(host = host_of(url), attempt, %problem, "a fetch is repeated");
-                    tokio::time::sleep(jittered(self.retry_pause)).await;
-                }
-                result => return result,
+    /// One request, repeated after failures that may pass. In a pause it holds its host's turn, but none of all.
+    async fn hop(
+        &self,
+        url: &Url,
+        cache: &PhotoCache,
+        deadline: Instant,
+    ) -> Result<(Hop, OwnedSemaphorePermit), Problem> {
+        let mut attempt = 0;
+        loop {
+            let problem = match self.attempt(url, cache).await {
+                Ok(done) => return Ok(done),
+                Err(problem) => problem,
+            };
+            let Some(pause) = self.retries.pause(attempt, &problem) else { return Err(problem) };
+            if pause >= deadline.saturating_duration_since(Instant::now()) {
+                return Err(problem);
             }
+            tracing::debug!(host = host_of(url), attempt, %problem, "a fetch is repeated");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
         }
-        self.request(url, cache).await
+    }
+
+    /// One request, in its turn, unless the host rests.
+    async fn attempt(&self, url: &Url, cache: &PhotoCache) -> Result<(Hop, OwnedSemaphorePermit), Problem> {
+        self.health.check(url).map_err(Problem::Resting)?;
+        // The host's turn came first, so that those who wait for a slow host do not keep others from theirs.
+        let turn = self.turns.of_all().await;
+        let trial = self.health.start(url).map_err(Problem::Resting)?;
+        let result = self.request(url, cache).await;
+        judge_host(trial, &result);
+        Ok((result?, turn))
     }
 
     async fn request(&self, url: &Url, cache: &PhotoCache) -> Result<Hop, Problem> {
@@ -135,7 +158,10 @@ impl PhotoClient {
                 | StatusCode::PERMANENT_REDIRECT,
                 _,
             ) => self.redirect(url, &response).map(Hop::Redirect),
-            (status, _) => Err(Problem::Status(status.as_u16())),
+            (status, _) => Err(Problem::Status {
+                status: status.as_u16(),
+                retry_after: response.headers().get(RETRY_AFTER).map(retry_after),
+            }),
         }
     }
 
@@ -172,28 +198,17 @@ impl PhotoClient {
     }
 }
 
-fn host_of(url: &Url) -> String {
-    url.host().map_or_else(String::new, |host| canonical(&host))
-}
-
-/// Half to one and a half times `mean`, so that many workers do not come back at once.
-fn jittered(mean: Duration) -> Duration {
-    // A hasher that the standard library seeds anew each time is all the chance that is needed here.
-    let chance = f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX);
-    mean.mul_f64(0.5 + chance)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_lie_around_their_mean() {
-        let mean = Duration::from_millis(100);
-        for _ in 0..100 {
-            let pause = jittered(mean).as_millis();
-            assert!((50..=150).contains(&pause), "{pause}");
-        }
-        assert_eq!(jittered(Duration::ZERO), Duration::ZERO);
+/// What a request says about its host: an error of the one URL is an answer like any other.
+fn judge_host(trial: Trial<'_>, result: &Result<Hop, Problem>) {
+    match result {
+        Err(Problem::Connect(_)) => trial.failed(PhotoFailure::Refused),
+        Err(Problem::Status { status: 429 | 503, .. }) => trial.failed(PhotoFailure::Status),
+        Err(Problem::Refused(_) | Problem::Broken(_)) => trial.says_nothing(),
+        _ => trial.answered(),
     }
+}
+
+/// The host as limits know it.
+pub(crate) fn host_of(url: &Url) -> String {
+    url.host().map_or_else(String::new, |host| canonical(&host))
 }

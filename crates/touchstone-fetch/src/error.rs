@@ -1,6 +1,7 @@
 //! What can be wrong: with the settings, with an address, and with a fetch.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use touchstone_image_hash::DecodeError;
 use touchstone_types::PhotoFailure;
@@ -102,8 +103,14 @@ pub(crate) enum Problem {
     Connect(#[source] reqwest::Error),
     #[error("the connection broke off")]
     Broken(#[source] reqwest::Error),
-    #[error("status {0}")]
-    Status(u16),
+    #[error("status {status}")]
+    Status {
+        status: u16,
+        /// How long the host asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    #[error("the host did not answer lately")]
+    Resting(PhotoFailure),
     #[error("status {0} without a usable location")]
     BadRedirect(u16),
     #[error("more than {0} redirects")]
@@ -121,7 +128,8 @@ impl Problem {
     pub(crate) fn failure(&self) -> PhotoFailure {
         match self {
             Self::Refused(_) | Self::Connect(_) | Self::Broken(_) => PhotoFailure::Refused,
-            Self::Status(_) | Self::BadRedirect(_) | Self::TooManyRedirects(_) => PhotoFailure::Status,
+            Self::Status { .. } | Self::BadRedirect(_) | Self::TooManyRedirects(_) => PhotoFailure::Status,
+            Self::Resting(last) => *last,
             Self::TooLarge { .. } => PhotoFailure::TooLarge,
             Self::Decode(error) => error.failure(),
             Self::Panicked => PhotoFailure::Undecodable,
@@ -132,7 +140,7 @@ impl Problem {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Broken(_) => true,
-            Self::Status(status) => matches!(status, 429 | 500 | 502 | 503 | 504),
+            Self::Status { status, .. } => matches!(status, 429 | 500 | 502 | 503 | 504),
             _ => false,
         }
     }

@@ -58,12 +58,13 @@ impl Fetcher {
     /// Why there is no photo, as a verdict's `missing` says it: `Timeout` at `deadline` (nothing is sent when it has
     /// passed already), `Refused` for an address that is never fetched and for a host that cannot be reached, cannot prove
     /// its name or breaks off, `Status` for any answer but the picture, also too many redirects, `TooLarge` beyond the
-    /// limits on bytes and pixels, `Undecodable` for what is no picture. The reason in detail is logged at level `debug`.
+    /// limits on bytes and pixels, `Undecodable` for what is no picture. A host that rests after failures (see
+    /// [`FetchSettings::host_failures`]) fails at once, as it did the last time. The reason in detail is logged at level `debug`.
     pub async fn photo(&self, url: &str, deadline: Instant) -> Result<Photo, PhotoFailure> {
         if deadline <= Instant::now() {
             return Err(PhotoFailure::Timeout);
         }
-        match timeout_at(deadline, self.look(url)).await {
+        match timeout_at(deadline, self.look(url, deadline)).await {
             Ok(Ok(photo)) => Ok(Arc::unwrap_or_clone(photo)),
             Ok(Err(problem)) => {
                 let cause = std::error::Error::source(&problem).map(ToString::to_string);
@@ -74,8 +75,8 @@ impl Fetcher {
         }
     }
 
-    async fn look(&self, url: &str) -> Result<Arc<Photo>, Problem> {
-        let (answer, turn) = self.client.get(url, &self.cache).await?;
+    async fn look(&self, url: &str, deadline: Instant) -> Result<Arc<Photo>, Problem> {
+        let (answer, turn) = self.client.get(url, &self.cache, deadline).await?;
         match answer {
             Answer::Unchanged(outcome) => Ok(outcome?),
             Answer::Bytes(download) => self.read(download, turn).await,

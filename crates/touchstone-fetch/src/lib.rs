@@ -16,10 +16,11 @@
 //! - Only port 443, unless the operator lists others. An address on the deny list is refused also where a name leads to it.
 //! - The one exception are test origins, `http://127.0.0.1:PORT`, that the operator lists. No redirect leads from `https`
 //!   to one.
-//! - Bytes, pixels, time, redirects and concurrent fetches are bounded; so is memory, whatever the hosts send.
+//! - Bytes, pixels, headers, time, redirects, look-ups and concurrent fetches are bounded; so is memory, whatever the hosts
+//!   send. Nothing is unpacked, so there is no bomb. A host that does not answer rests, so that it holds up no others.
 //! - A photo's features are remembered by the hash of its bytes. What stands under a URL is never assumed to be the same as
 //!   before: the host is asked each time, by its own strong entity tag (RFC 9110 section 8.8.3) where it gave one.
-//! - No cookie, referrer or credential is ever sent, no proxy is used, and nothing is written to disk.
+//! - Certificates are verified, against the machine's own roots. No cookie, referrer or credential is ever sent, no proxy is used, and nothing is written to disk.
 //!
 //! What it does not do: keep a photo's bytes, follow anything inside a page, or tell one network's private translation of
 //! IPv4 addresses (a NAT64 prefix other than the well-known one) from public IPv6 addresses.
@@ -40,10 +41,12 @@ mod dns;
 mod error;
 mod fetcher;
 mod guard;
+mod health;
 mod hosts;
 mod http;
 mod lru;
 mod networks;
+mod retry;
 mod settings;
 mod turns;
 

@@ -33,12 +33,22 @@ pub struct FetchSettings {
     /// How many pictures are decoded at once. Default: the number of processors.
     pub max_decoding: NonZeroUsize,
     /// How often a request is repeated after a failure that may pass: a broken connection, or status 429, 500, 502, 503 or
-    /// 504. Default 1.
+    /// 504. A pause that the host asks for is kept up to 2 s; if it asks for more, or the
+    /// deadline would pass, there is no repetition. Default 1.
     pub retries: u32,
-    /// The mean pause before a repetition; the real one lies between half of it and one and a half. Default 100 ms.
+    /// The mean pause before the first repetition, doubled for each further one; the real one lies between half of it and
+    /// one and a half. Default 100 ms.
     pub retry_pause: Duration,
+    /// Seeds the chance in those pauses. Default: not set, that is, another seed for each fetcher.
+    pub jitter_seed: Option<u64>,
     /// How long a connection may take to be made: look-up, TCP and TLS together. Default 3 s.
     pub connect_timeout: Duration,
+    /// After how many failures in a row a host rests: no connection, no answer within half a second or more until the
+    /// deadline, status 429 or 503. 0: never. Default 5.
+    pub host_failures: u32,
+    /// How long it rests; while it does, its photos fail at once. Doubled with each further failure, up to 32 times as long.
+    /// Default 10 s.
+    pub host_rest: Duration,
     /// How many photos are remembered by content, and how many URLs by their entity tags (at most 0.5 KiB each). Default
     /// 32,768.
     pub cached_photos: usize,
@@ -68,7 +78,10 @@ impl Default for FetchSettings {
             max_decoding: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             retries: 1,
             retry_pause: Duration::from_millis(100),
+            jitter_seed: None,
             connect_timeout: Duration::from_secs(3),
+            host_failures: 5,
+            host_rest: Duration::from_secs(10),
             cached_photos: 32_768,
             max_cache_bytes: 256 << 20,
             photo_bytes: Self::PHOTO_BYTES,

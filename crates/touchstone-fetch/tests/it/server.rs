@@ -1,6 +1,7 @@
 //! A small HTTP server on 127.0.0.1 that says what a test tells it to, one request for each connection.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,10 @@ pub(crate) enum Reply {
     Hang(Vec<u8>),
     /// Sends these bytes and then the letter `x` in chunks, until the client goes away.
     Endless(Vec<u8>),
+    /// Sends the first bytes and then the others again and again, until the client goes away.
+    Again(Vec<u8>, Vec<u8>),
+    /// Sends the first bytes and then the letter `x` each millisecond, until the client goes away.
+    Drip(Vec<u8>),
     /// Closes without a word.
     Close,
 }
@@ -114,6 +119,19 @@ async fn send(stream: &mut TcpStream, reply: Reply) -> Option<()> {
             let chunk = [b"1000\r\n".as_slice(), &[b'x'; 0x1000], b"\r\n"].concat();
             loop {
                 stream.write_all(&chunk).await.ok()?;
+            }
+        }
+        Reply::Again(first, then) => {
+            stream.write_all(&first).await.ok()?;
+            loop {
+                stream.write_all(&then).await.ok()?;
+            }
+        }
+        Reply::Drip(first) => {
+            stream.write_all(&first).await.ok()?;
+            loop {
+                stream.write_all(b"x").await.ok()?;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
     }

@@ -1,0 +1,239 @@
+//! Which hosts do not answer, so that one dead host does not eat the deadlines of all.
+//!
+//! A host that fails several times in a row rests: what is asked of it fails at once, as the last time. When the rest is
+//! over, one request tries it; each failure doubles the rest, any answer ends it.
+//!
+//! Only what a dead or overloaded host does counts as a failure: no connection, no complete answer in time, status 429 or
+//! 503. A counterfeiter can name any URL of an honest host, so an error of one URL (404, 500, no picture) never counts, and
+//! ports are told apart.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use touchstone_types::PhotoFailure;
+use url::Url;
+
+use crate::client::host_of;
+use crate::lru::LruMap;
+
+/// A request that is given up sooner says nothing about its host.
+const FAIR_WAIT: Duration = Duration::from_millis(500);
+
+/// How often the rest is doubled, at most.
+const MAX_DOUBLINGS: u32 = 5;
+
+/// How many failing hosts are remembered. Beyond it the one that was not asked for longest is forgotten.
+const MAX_HOSTS: usize = 4096;
+
+/// The failures of hosts. Hosts without any take no memory.
+pub(crate) struct Health {
+    n_failures: u32,
+    rest: Duration,
+    hosts: Mutex<LruMap<String, Failing>>,
+}
+
+#[derive(Clone, Copy)]
+struct Failing {
+    /// In a row.
+    n_failures: u32,
+    last: PhotoFailure,
+    rests_until: Instant,
+}
+
+impl Health {
+    /// A host rests for `rest` after `n_failures` in a row; zero failures: never.
+    pub(crate) fn new(n_failures: u32, rest: Duration) -> Self {
+        Self { n_failures, rest, hosts: Mutex::new(LruMap::new(MAX_HOSTS, u64::MAX)) }
+    }
+
+    /// The failure of a host that rests.
+    pub(crate) fn check(&self, url: &Url) -> Result<(), PhotoFailure> {
+        match self.hosts().get(&key(url)) {
+            Some(failing) if self.is_enough(failing) && Instant::now() < failing.rests_until => {
+                Err(failing.last)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts a request, unless the host rests. If its rest is over, the request is its trial, and others wait for that.
+    pub(crate) fn start(&self, url: &Url) -> Result<Trial<'_>, PhotoFailure> {
+        self.check(url)?;
+        let key = key(url);
+        let mut hosts = self.hosts();
+        let failing = hosts.get(&key).copied();
+        if let Some(failing) = failing.filter(|failing| self.is_enough(failing)) {
+            let rests_until = Instant::now() + self.rest_after(failing.n_failures);
+            hosts.insert(key.clone(), Failing { rests_until, ..failing }, 0);
+        }
+        drop(hosts);
+        Ok(Trial { health: self, key, started: Instant::now(), is_judged: false })
+    }
+
+    fn is_enough(&self, failing: &Failing) -> bool {
+        self.n_failures != 0 && failing.n_failures >= self.n_failures
+    }
+
+    fn rest_after(&self, n_failures: u32) -> Duration {
+        self.rest.saturating_mul(1 << n_failures.saturating_sub(self.n_failures).min(MAX_DOUBLINGS))
+    }
+
+    fn failed(&self, key: &str, last: PhotoFailure) {
+        let mut hosts = self.hosts();
+        let key = key.to_owned();
+        let n_failures = hosts.get(&key).map_or(0, |failing| failing.n_failures).saturating_add(1);
+        let rests_until = Instant::now() + self.rest_after(n_failures);
+        hosts.insert(key, Failing { n_failures, last, rests_until }, 0);
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, LruMap<String, Failing>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request under way. Dropped without a word it was given up, which counts as a failure if it had a fair time.
+pub(crate) struct Trial<'a> {
+    health: &'a Health,
+    key: String,
+    started: Instant,
+    is_judged: bool,
+}
+
+impl Trial<'_> {
+    /// The host answers.
+    pub(crate) fn answered(mut self) {
+        self.is_judged = true;
+        self.health.hosts().remove(&self.key);
+    }
+
+    /// The host does not answer, or asks to be left alone.
+    pub(crate) fn failed(mut self, failure: PhotoFailure) {
+        self.is_judged = true;
+        self.health.failed(&self.key, failure);
+    }
+
+    /// What happened says nothing about the host. If this was its trial, the next request is.
+    pub(crate) fn says_nothing(mut self) {
+        self.is_judged = true;
+        self.rest_no_longer();
+    }
+
+    fn rest_no_longer(&self) {
+        let mut hosts = self.health.hosts();
+        if let Some(failing) = hosts.get(&self.key).copied() {
+            hosts.insert(self.key.clone(), Failing { rests_until: Instant::now(), ..failing }, 0);
+        }
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if self.is_judged {
+            return;
+        }
+        if self.started.elapsed() >= FAIR_WAIT {
+            self.health.failed(&self.key, PhotoFailure::Timeout);
+        } else {
+            self.rest_no_longer();
+        }
+    }
+}
+
+fn key(url: &Url) -> String {
+    format!("{}:{}", host_of(url), url.port_or_known_default().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const REST: Duration = Duration::from_secs(10);
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn host() -> Url {
+        url("https://photos.lumora.example/a.jpg")
+    }
+
+    /// A host that has failed `n` times in a row, of the two that are too many.
+    fn failed(n: u32) -> Health {
+        let health = Health::new(2, REST);
+        for _ in 0..n {
+            health.start(&host()).ok().unwrap().failed(PhotoFailure::Refused);
+        }
+        health
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_rests_after_failures_in_a_row_and_others_do_not() {
+        assert!(failed(1).check(&host()).is_ok());
+        let health = failed(2);
+        assert_eq!(health.check(&host()), Err(PhotoFailure::Refused));
+        assert_eq!(health.start(&host()).err(), Some(PhotoFailure::Refused));
+        assert_eq!(health.check(&url("https://PHOTOS.lumora.example./b")), Err(PhotoFailure::Refused));
+        for other in ["https://lumora.example/", "https://photos.lumora.example:8443/"] {
+            assert!(health.check(&url(other)).is_ok(), "{other}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_between_failures_starts_the_count_anew() {
+        let health = failed(1);
+        health.start(&host()).ok().unwrap().answered();
+        health.start(&host()).ok().unwrap().failed(PhotoFailure::Status);
+        assert!(health.check(&host()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_rest_one_request_tries_the_host_and_decides() {
+        let health = failed(2);
+        advance(REST).await;
+        let trial = health.start(&host()).ok().unwrap();
+        assert!(health.start(&host()).is_err(), "one is enough");
+        trial.failed(PhotoFailure::Status);
+        advance(REST).await;
+        assert_eq!(health.check(&host()), Err(PhotoFailure::Status), "the rest is doubled");
+        advance(REST).await;
+        health.start(&host()).ok().unwrap().says_nothing();
+        health.start(&host()).ok().unwrap().answered();
+        assert!(health.check(&host()).is_ok());
+        health.start(&host()).ok().unwrap().failed(PhotoFailure::Refused);
+        assert!(health.check(&host()).is_ok(), "nothing of the past is held against it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_has_a_longest() {
+        let health = failed(2);
+        for _ in 0..40 {
+            advance(REST * 32).await;
+            health.start(&host()).ok().unwrap().failed(PhotoFailure::Refused);
+        }
+        advance(REST * 32).await;
+        assert!(health.check(&host()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_given_up_counts_if_it_had_a_fair_time() {
+        let health = failed(1);
+        drop(health.start(&host()));
+        assert!(health.check(&host()).is_ok());
+        let trial = health.start(&host());
+        advance(FAIR_WAIT).await;
+        drop(trial);
+        assert_eq!(health.check(&host()), Err(PhotoFailure::Timeout));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_number_of_failures_no_host_rests() {
+        let health = Health::new(0, REST);
+        for _ in 0..9 {
+            health.start(&host()).ok().unwrap().failed(PhotoFailure::Refused);
+        }
+        assert!(health.check(&host()).is_ok());
+    }
+}
