@@ -20,10 +20,13 @@
 //!   send. Nothing is unpacked, so there is no bomb. A host that does not answer rests, so that it holds up no others.
 //! - A photo's features are remembered by the hash of its bytes. What stands under a URL is never assumed to be the same as
 //!   before: the host is asked each time, by its own strong entity tag (RFC 9110 section 8.8.3) where it gave one.
-//! - Certificates are verified, against the machine's own roots. No cookie, referrer or credential is ever sent, no proxy is used, and nothing is written to disk.
+//! - Certificates are verified, against the machine's own roots. No cookie, referrer or credential is ever sent, no proxy
+//!   is used, and nothing is written to disk.
 //!
-//! What it does not do: keep a photo's bytes, follow anything inside a page, or tell one network's private translation of
-//! IPv4 addresses (a NAT64 prefix other than the well-known one) from public IPv6 addresses.
+//! What it does not do: keep a photo's bytes, follow anything inside a page, tell one network's private translation of IPv4
+//! addresses (a NAT64 prefix other than the well-known one) from public IPv6 addresses, or see that many names are one host:
+//! against an owner of many names stands only the limit on all fetches. Networks that are one's own and yet public belong on
+//! the deny list.
 //!
 //! ```
 //! use touchstone_fetch::{FetchSettings, UrlGuard};

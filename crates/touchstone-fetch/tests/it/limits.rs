@@ -94,6 +94,29 @@ async fn a_repetition_that_would_come_too_late_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_pauses_keeps_no_other_from_its_turn() {
+    let server = Server::start(|head, _| match head.split(' ').nth(1).unwrap() {
+        "/later" => answer("503 Service Unavailable", &[], b""),
+        _ => answer("200 OK", &[], &png(1)),
+    })
+    .await;
+    let retry_pause = Duration::from_secs(3600);
+    let settings = FetchSettings { retry_pause, max_concurrent: NonZeroUsize::MIN, ..settings(&server) };
+    let fetcher = Fetcher::new(&settings).unwrap();
+    let (pausing, url) = (fetcher.clone(), server.url("/later"));
+    let pausing = tokio::spawn(async move { pausing.photo(&url, Instant::now() + 9 * retry_pause).await });
+    let asked = async {
+        while server.heads().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
+    assert_eq!(fetch(&fetcher, &server.url("/a.png")).await, Ok(hashed(&png(1))));
+    assert!(!pausing.is_finished());
+    pausing.abort();
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_answer_rests_and_is_tried_again() {
     let is_well = Arc::new(AtomicBool::new(false));
     let is_well_now = Arc::clone(&is_well);
