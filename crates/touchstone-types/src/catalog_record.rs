@@ -129,7 +129,8 @@ pub struct ReferenceImage {
 impl ReferenceImage {
     /// Whether features of this build's version are missing, and there is an address to compute them from.
     pub fn wants_features(&self) -> bool {
-        let current = self.features.is_some_and(|features| features.version == PhotoFeatures::VERSION);
+        let current =
+            self.features.as_ref().is_some_and(|features| features.version == PhotoFeatures::VERSION);
         self.url.is_some() && !current
     }
 }

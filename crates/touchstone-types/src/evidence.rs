@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::{
-    BrandId, CatalogKey, HammingDistance, Money, Probability, ProductId, Quality, Similarity, Transform,
+    Alteration, BrandId, CatalogKey, HammingDistance, Money, Overlay, Probability, ProductId, Quality,
+    Similarity,
 };
 
 /// A field of a listing in which text was found.
@@ -294,7 +295,7 @@ pub struct Term {
 }
 
 /// A photo that is a copy of a reference photo.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PhotoMatch {
     /// The place of the photo in the listing's `images`, from 0.
     pub image_idx: usize,
@@ -302,12 +303,18 @@ pub struct PhotoMatch {
     pub reference: Reference,
     /// The part of the catalog it stands in.
     pub bank: Bank,
-    /// How many bits of the hashes differ.
+    /// How many bits of the hashes of the two whole pictures differ. An altered copy may be as far as any other picture.
     pub distance: HammingDistance,
     /// What was done to the reference.
-    pub transform: Transform,
+    pub transform: Alteration,
     /// The quality of the listing's photo.
     pub quality: Quality,
+    /// The calibrated probability that the photo is a copy; `None` where the hash alone was compared.
+    pub score: Option<Probability>,
+    /// Where the reference lies in the photo; `None` where the hash alone was compared.
+    pub overlay: Option<Overlay>,
+    /// A reference of the same bank that this photo matches better, and of which this one is nearly a copy.
+    pub near_duplicate_of: Option<Reference>,
 }
 
 /// The price of one unit against the catalog.

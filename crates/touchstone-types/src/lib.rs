@@ -43,7 +43,10 @@ pub use gtin::{BadGtin, Gtin};
 pub use ids::{BadId, BrandId, ListingId, MAX_ID_BYTES, ProductId, RecordId, SellerId};
 pub use listing::{Condition, Listing, ListingImage, ListingStatus, Seller, Signals};
 pub use money::{BadMoney, Currency, MAX_AMOUNT, Money};
-pub use photo::{BadHash, HammingDistance, Hash256, PhotoFailure, PhotoFeatures, Quality, Transform};
+pub use photo::{
+    Alteration, BadHash, HammingDistance, Hash256, Overlay, PhotoDetail, PhotoFailure, PhotoFeatures,
+    Quality, Transform,
+};
 pub use reason::{Ground, Reason};
 pub use review_decision::{ReviewDecision, Ruling};
 pub use schema::{SCHEMA_NAMES, schema};

@@ -1,6 +1,7 @@
 //! Perceptual hashes and their distances: the facts about a photo that travel between crates.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::evidence::words;
 
@@ -97,8 +98,8 @@ impl Quality {
     }
 }
 
-/// What is kept of one photo: enough to search for it, at most 2 KiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is kept of one photo: enough to search for it, at most 2 KiB as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhotoFeatures {
     /// The layout and method of the features; see [`PhotoFeatures::VERSION`].
     pub version: u32,
@@ -106,6 +107,36 @@ pub struct PhotoFeatures {
     pub pdq: Hash256,
     /// PDQ's own measure of how far the hash can be trusted.
     pub quality: Quality,
+    /// What finds altered copies. Without it the photo is found by its hash alone.
+    pub detail: Option<PhotoDetail>,
+}
+
+/// What the image stage keeps of a photo beside its hash, in a layout of its own: 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes.
+///
+/// On the wire it is base64.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PhotoDetail(Arc<[u8]>);
+
+impl PhotoDetail {
+    /// With so many bytes, and base64 for them, the features of a photo stay below 2 KiB.
+    pub const MAX_BYTES: usize = 1_440;
+
+    /// The detail with these bytes; `None` if there are none or too many.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Option<Self> {
+        let bytes = bytes.into();
+        (1..=Self::MAX_BYTES).contains(&bytes.len()).then_some(Self(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PhotoDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PhotoDetail({} bytes)", self.0.len())
+    }
 }
 
 impl PhotoFeatures {
@@ -132,7 +163,7 @@ words! {
 }
 
 words! {
-    /// What was done to a reference photo to get the listing's photo: the eight symmetries of the square.
+    /// How a picture was turned or mirrored: the eight symmetries of the square.
     Transform {
         /// Nothing but re-encoding, blur, grey or scale.
         None = "none",
@@ -151,6 +182,107 @@ words! {
         /// Exchanged along the other diagonal.
         Transverse = "transverse",
     }
+}
+
+/// What was done to a reference photo to get the listing's photo.
+///
+/// As text it is its words joined by `+`, or `none`: re-encoding, blur, grey and scale do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Alteration {
+    /// How it was turned or mirrored.
+    pub turned: Transform,
+    /// Turned by an angle that is not a multiple of 90 degrees (beyond `turned`).
+    pub tilt: bool,
+    /// Only a part of it is shown.
+    pub crop: bool,
+    /// There is a border around it.
+    pub border: bool,
+    /// Something lies over it.
+    pub overlay: bool,
+    /// It stands beside other pictures.
+    pub collage: bool,
+}
+
+impl Alteration {
+    /// Nothing was done.
+    pub const NONE: Self = Self {
+        turned: Transform::None,
+        tilt: false,
+        crop: false,
+        border: false,
+        overlay: false,
+        collage: false,
+    };
+
+    /// Turned or mirrored, and nothing else.
+    pub const fn turned(turned: Transform) -> Self {
+        Self { turned, ..Self::NONE }
+    }
+
+    /// Reads the words; `None` if one is unknown or stands twice.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut read = Self::NONE;
+        if text == "none" {
+            return Some(read);
+        }
+        for word in text.split('+') {
+            let flag = match word {
+                "tilt" => &mut read.tilt,
+                "crop" => &mut read.crop,
+                "border" => &mut read.border,
+                "overlay" => &mut read.overlay,
+                "collage" => &mut read.collage,
+                _ => {
+                    let turned = Transform::parse(word).filter(|t| *t != Transform::None)?;
+                    if read.turned != Transform::None {
+                        return None;
+                    }
+                    read.turned = turned;
+                    continue;
+                }
+            };
+            if std::mem::replace(flag, true) {
+                return None;
+            }
+        }
+        Some(read)
+    }
+}
+
+impl From<Transform> for Alteration {
+    fn from(turned: Transform) -> Self {
+        Self::turned(turned)
+    }
+}
+
+impl fmt::Display for Alteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            (self.turned != Transform::None, self.turned.as_str()),
+            (self.tilt, "tilt"),
+            (self.crop, "crop"),
+            (self.border, "border"),
+            (self.overlay, "overlay"),
+            (self.collage, "collage"),
+        ];
+        let mut seen = false;
+        for (_, word) in words.into_iter().filter(|(is_so, _)| *is_so) {
+            f.write_str(if seen { "+" } else { "" })?;
+            f.write_str(word)?;
+            seen = true;
+        }
+        if seen { Ok(()) } else { f.write_str("none") }
+    }
+}
+
+/// Where a reference photo lies in a photo of a listing, in thousandths of the sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlay {
+    /// The part of the reference that is shown: left, top, right and bottom, 0 to 1000.
+    pub shown: [u16; 4],
+    /// Where the reference's corners (top left, top right, bottom right, bottom left) lie in the listing's photo, x and y;
+    /// below 0 or above 1000 where they were cut off.
+    pub corners: [[i32; 2]; 4],
 }
 
 #[cfg(test)]
@@ -172,5 +304,37 @@ mod tests {
         let complement = Hash256::from_words(hash.words().map(|w| !w));
         assert_eq!(hash.distance(&hash).bits(), 0);
         assert_eq!(hash.distance(&complement).bits(), 256);
+    }
+
+    #[test]
+    fn an_alteration_reads_back_as_it_was_written() {
+        for bits in 0..32_u8 {
+            for turned in Transform::ALL {
+                let bit = |i: u8| bits >> i & 1 == 1;
+                let alteration = Alteration {
+                    turned: *turned,
+                    tilt: bit(0),
+                    crop: bit(1),
+                    border: bit(2),
+                    overlay: bit(3),
+                    collage: bit(4),
+                };
+                assert_eq!(Alteration::parse(&alteration.to_string()), Some(alteration));
+            }
+        }
+        assert_eq!(
+            Alteration { crop: true, ..Alteration::turned(Transform::Mirror) }.to_string(),
+            "mirror+crop"
+        );
+        for wrong in ["", "crop+crop", "mirror+flip", "none+crop", "cropped", "crop+"] {
+            assert_eq!(Alteration::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_detail_has_one_byte_at_least_and_not_too_many() {
+        assert!(PhotoDetail::new(vec![0; PhotoDetail::MAX_BYTES]).is_some());
+        assert!(PhotoDetail::new(vec![0; PhotoDetail::MAX_BYTES + 1]).is_none());
+        assert!(PhotoDetail::new(Vec::new()).is_none());
     }
 }

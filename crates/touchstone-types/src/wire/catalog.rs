@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::listing::{Money, not_blank};
+use super::listing::{BASE64, Money, not_blank};
 use super::text;
 use crate::{
-    BrandId, BrandRecord, FakeRecord, Hash256, ParseError, PhotoFeatures, ProductId, ProductRecord, Quality,
-    RecordId, ReferenceImage, SellerId,
+    BrandId, BrandRecord, FakeRecord, Hash256, ParseError, PhotoDetail, PhotoFeatures, ProductId,
+    ProductRecord, Quality, RecordId, ReferenceImage, SellerId,
 };
 
 /// One record of the reference catalog.
@@ -194,6 +195,9 @@ pub struct Features {
     pub pdq: String,
     /// The quality of the hash, 0 to 100.
     pub quality: u8,
+    /// What finds altered copies, base64; without it the photo is found by its hash alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 impl TryFrom<CatalogRecord> for crate::CatalogRecord {
@@ -360,10 +364,11 @@ impl CatalogImage {
 
 impl From<&ReferenceImage> for CatalogImage {
     fn from(image: &ReferenceImage) -> Self {
-        let features = image.features.map(|f| Features {
+        let features = image.features.as_ref().map(|f| Features {
             version: f.version,
             pdq: f.pdq.to_string(),
             quality: f.quality.get(),
+            detail: f.detail.as_ref().map(|detail| BASE64.encode(detail.as_bytes())),
         });
         Self { url: image.url.clone(), features }
     }
@@ -377,8 +382,17 @@ impl Features {
             quality: Quality::new(self.quality).ok_or_else(|| {
                 ParseError::field("quality", format!("{} is outside 0 to 100", self.quality))
             })?,
+            detail: self.detail.as_deref().map(detail).transpose()?,
         })
     }
+}
+
+fn detail(text: &str) -> Result<PhotoDetail, ParseError> {
+    let wrong = |reason: String| ParseError::field("detail", reason);
+    let bytes = BASE64.decode(text).map_err(|e| wrong(format!("no base64: {e}")))?;
+    let n_bytes = bytes.len();
+    PhotoDetail::new(bytes)
+        .ok_or_else(|| wrong(format!("{n_bytes} bytes, allowed are 1 to {}", PhotoDetail::MAX_BYTES)))
 }
 
 fn brand(id: String) -> Result<BrandId, ParseError> {

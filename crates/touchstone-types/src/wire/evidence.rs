@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::word;
 use crate::{
-    Bank, BrandId, CatalogKey, Contribution, Field, HammingDistance, How, Meaning, ParseError, Probability,
-    ProductId, Quality, Reference, Role, SellerAuthorisation, Similarity, Span, Transform, round6,
+    Alteration, Bank, BrandId, CatalogKey, Contribution, Field, HammingDistance, How, Meaning, Overlay,
+    ParseError, Probability, ProductId, Quality, Reference, Role, SellerAuthorisation, Similarity, Span,
+    round6,
 };
 
 /// One finding of one stage.
@@ -88,6 +89,18 @@ pub enum ImageEvidence {
         transform: String,
         /// The quality of the listing's photo, 0 to 100.
         quality: u8,
+        /// The calibrated probability that it is a copy, 0 to 1; absent where hashes alone were compared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        score: Option<f64>,
+        /// The part of the reference that is shown: left, top, right, bottom as shares of its sides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown: Option<[f64; 4]>,
+        /// Where the reference's corners, clockwise from the top left, lie in the photo: x and y as shares of its sides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        corners: Option<[[f64; 2]; 4]>,
+        /// A reference that matches better, and of which this one is nearly a copy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        near_duplicate_of: Option<String>,
     },
 }
 
@@ -183,6 +196,10 @@ impl From<&crate::Evidence> for Evidence {
                 distance: e.distance.bits(),
                 transform: e.transform.to_string(),
                 quality: e.quality.get(),
+                score: e.score.map(|score| round6(score.get())),
+                shown: e.overlay.map(|o| o.shown.map(|v| f64::from(v) / 1000.0)),
+                corners: e.overlay.map(|o| o.corners.map(|corner| corner.map(|v| f64::from(v) / 1000.0))),
+                near_duplicate_of: e.near_duplicate_of.as_ref().map(ToString::to_string),
             }),
             crate::Evidence::UnitPrice(e) => Self::Facts(unit_price(e)),
             crate::Evidence::SellerAuthorisation(e) => Self::Facts(FactEvidence::SellerAuthorisation {
@@ -271,20 +288,58 @@ impl TextEvidence {
 
 impl ImageEvidence {
     fn parse(self) -> Result<crate::Evidence, ParseError> {
-        let Self::PhotoMatch { image, reference, bank, distance, transform, quality } = self;
+        let Self::PhotoMatch {
+            image,
+            reference,
+            bank,
+            distance,
+            transform,
+            quality,
+            score,
+            shown,
+            corners,
+            near_duplicate_of,
+        } = self;
+        let score = score.map(|score| {
+            Probability::new(score)
+                .ok_or_else(|| ParseError::field("score", format!("{score} is outside 0 to 1")))
+        });
         Ok(crate::Evidence::PhotoMatch(crate::PhotoMatch {
             image_idx: image,
-            reference: Reference::parse(&reference)
-                .filter(|r| !matches!(r.key, CatalogKey::Brand(_)))
-                .ok_or_else(|| ParseError::field("reference", format!("\"{reference}\" is no reference")))?,
+            reference: photo("reference", &reference)?,
             bank: word("bank", &bank, Bank::parse, Bank::ALL)?,
             distance: HammingDistance::new(distance)
                 .ok_or_else(|| ParseError::field("distance", format!("{distance} is outside 0 to 256")))?,
-            transform: word("transform", &transform, Transform::parse, Transform::ALL)?,
+            transform: Alteration::parse(&transform)
+                .ok_or_else(|| ParseError::field("transform", format!("\"{transform}\" is no transform")))?,
             quality: Quality::new(quality)
                 .ok_or_else(|| ParseError::field("quality", format!("{quality} is outside 0 to 100")))?,
+            score: score.transpose()?,
+            overlay: overlay(shown, corners)?,
+            near_duplicate_of: near_duplicate_of.map(|text| photo("near_duplicate_of", &text)).transpose()?,
         }))
     }
+}
+
+fn photo(name: &'static str, text: &str) -> Result<Reference, ParseError> {
+    Reference::parse(text)
+        .filter(|r| !matches!(r.key, CatalogKey::Brand(_)))
+        .ok_or_else(|| ParseError::field(name, format!("\"{text}\" is no reference")))
+}
+
+fn overlay(shown: Option<[f64; 4]>, corners: Option<[[f64; 2]; 4]>) -> Result<Option<Overlay>, ParseError> {
+    let (Some(shown), Some(corners)) = (shown, corners) else { return Ok(None) };
+    if !shown.iter().all(|share| (0.0..=1.0).contains(share)) {
+        return Err(ParseError::field("shown", format!("{shown:?} is outside 0 to 1")));
+    }
+    if !corners.iter().flatten().all(|share| (-1e3..=1e3).contains(share)) {
+        return Err(ParseError::field("corners", format!("{corners:?} is outside -1000 to 1000")));
+    }
+    let thousandths = |share: f64| (share * 1000.0).round();
+    Ok(Some(Overlay {
+        shown: shown.map(|share| thousandths(share) as u16),
+        corners: corners.map(|corner| corner.map(|share| thousandths(share) as i32)),
+    }))
 }
 
 impl FactEvidence {

@@ -12,7 +12,7 @@ use super::text;
 use crate::{Condition, ListingId, ListingStatus, ParseError, Rating, SellerId};
 
 /// Standard base64 with or without padding in, with padding out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

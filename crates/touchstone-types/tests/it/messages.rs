@@ -307,7 +307,7 @@ fn of_flags_and_rulings() {
             "\"distance\": 6",
             "\"distance\": \"six\"",
             "json",
-            r#"evidence[4]: invalid type: string "six", expected u16 at line 83 column 3"#,
+            r#"evidence[4]: invalid type: string "six", expected u16 at line 109 column 3"#,
         ),
         (
             "\"how\": \"confusable\"",

@@ -8,8 +8,8 @@ use proptest::sample::select;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use touchstone_types::{
-    Bank, BrandId, CatalogKey, Completeness, Condition, Decision, How, ListingStatus, Meaning, PhotoFailure,
-    PhotoSearch, ProductId, Reason, RecordId, Role, Ruling, Transform, round6,
+    Alteration, Bank, BrandId, CatalogKey, Completeness, Condition, Decision, How, ListingStatus, Meaning,
+    PhotoFailure, PhotoSearch, ProductId, Reason, RecordId, Role, Ruling, Transform, round6,
 };
 use uuid::Uuid;
 
@@ -177,7 +177,7 @@ pub(crate) fn catalog() -> Json {
     let features = || {
         object(
             vec![("version", number(any::<u32>())), ("pdq", hash()), ("quality", number(0..=100_u8))],
-            vec![],
+            vec![("detail", detail())],
         )
     };
     let images = || {
@@ -293,6 +293,46 @@ fn unit_price() -> Json {
     .boxed()
 }
 
+fn detail() -> Json {
+    vec(any::<u8>(), 1..60)
+        .prop_map(|bytes| json!(base64::engine::general_purpose::STANDARD.encode(bytes)))
+        .boxed()
+}
+
+fn share(thousandths: std::ops::RangeInclusive<i32>) -> impl Strategy<Value = f64> {
+    thousandths.prop_map(|v| f64::from(v) / 1000.0)
+}
+
+fn corners() -> Json {
+    let corner = || prop::array::uniform2(share(-20_000..=20_000));
+    prop::array::uniform4(corner()).prop_map(|v| json!(v)).boxed()
+}
+
+fn alteration() -> Json {
+    let turned = select(Transform::ALL).prop_map(Alteration::turned);
+    let flags = any::<[bool; 5]>();
+    (turned, flags)
+        .prop_map(|(turned, [tilt, crop, border, overlay, collage])| {
+            json!(Alteration { tilt, crop, border, overlay, collage, ..turned }.to_string())
+        })
+        .boxed()
+}
+
+fn photo_match(more: Vec<(&'static str, Json)>) -> Json {
+    let mut fields = vec![
+        ("stage", constant("image")),
+        ("kind", constant("photo_match")),
+        ("image", number(any::<u64>())),
+        ("reference", reference()),
+        ("bank", word(Bank::ALL)),
+        ("distance", number(0..=256_u16)),
+        ("transform", alteration()),
+        ("quality", number(0..=100_u8)),
+    ];
+    fields.extend(more);
+    object(fields, vec![])
+}
+
 fn evidence() -> Json {
     let finding = |stage, kind, fields: Vec<(&'static str, Json)>| {
         object([vec![("stage", constant(stage)), ("kind", constant(kind))], fields].concat(), vec![])
@@ -327,18 +367,13 @@ fn evidence() -> Json {
             "term",
             vec![("term", text()), ("meaning", word(Meaning::ALL)), ("field", place()), ("span", span()),]
         ),
-        finding(
-            "image",
-            "photo_match",
-            vec![
-                ("image", number(any::<u64>())),
-                ("reference", reference()),
-                ("bank", word(Bank::ALL)),
-                ("distance", number(0..=256_u16)),
-                ("transform", word(Transform::ALL)),
-                ("quality", number(0..=100_u8)),
-            ]
-        ),
+        photo_match(vec![]),
+        photo_match(vec![
+            ("score", rounded(0.0..=1.0)),
+            ("shown", prop::array::uniform4(share(0..=1000)).prop_map(|v| json!(v)).boxed()),
+            ("corners", corners()),
+            ("near_duplicate_of", reference()),
+        ]),
         finding(
             "facts",
             "seller_authorisation",
