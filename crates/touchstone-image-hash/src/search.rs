@@ -1,7 +1,31 @@
-//! Search among hashes by Hamming distance.
+//! Search among hashes by Hamming distance: the plain scan, and an index that is exact as well and does not read everything.
+//!
+//! ```text
+//! MultiIndex ──▶ Segment (large, immutable) ──▶ Tables   hashes that stand alone, by their 16-bit chunks
+//!     │              │                    └───▶ Crowds   near-identical hashes, lying together around a centre
+//!     │              └ which of it was removed           (simd: the two inner loops of both)
+//!     └────────▶ Delta (small, scanned)
+//! ```
 
+mod chunks;
+mod crowds;
+mod delta;
+mod file;
+mod multi_index;
 mod scan;
+mod segment;
+#[expect(
+    unsafe_code,
+    reason = "instructions that a build for every x86-64 cannot assume; checked against the plain loops"
+)]
+mod simd;
+mod tables;
+#[cfg(test)]
+mod tests;
 
+pub use chunks::ChunkFlips;
+pub use file::IndexFileError;
+pub use multi_index::MultiIndex;
 pub use scan::LinearScan;
 
 use touchstone_types::{HammingDistance, Hash256};
@@ -13,7 +37,8 @@ use touchstone_types::{HammingDistance, Hash256};
 pub struct Neighbour {
     /// The bits in which it differs from the query.
     pub distance: HammingDistance,
-    /// Its position among the hashes that the index was made of, from 0.
+    /// What it was put into the index as: its position among the hashes that the index was made of, from 0, or the item named
+    /// on insertion.
     pub item: usize,
 }
 
