@@ -124,6 +124,43 @@ proptest! {
     }
 }
 
+/// Differences as even around the ring as whole numbers allow are the hardest for the bounds on chunks and pairs.
+#[test]
+fn tables_find_a_hash_whose_differences_are_spread_evenly() {
+    let query = Hash256::from_words([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, 0, !0]);
+    for radius in 0..64 {
+        for turn in 0..16 {
+            let flips: Vec<u8> = (0..16)
+                .flat_map(|chunk| {
+                    let n_flips = (chunk + 1) * radius / 16 - chunk * radius / 16;
+                    (0..n_flips).map(move |bit| ((chunk + turn) % 16 * 16 + (5 * bit + chunk) % 16) as u8)
+                })
+                .collect();
+            let hash = near(query, &flips);
+            let expected = [Neighbour { distance: bits(radius as u16), item: 0 }];
+            let tables = |radius| found_by_tables(&[hash], &query, &Probe::exact(bits(radius as u16)));
+            assert_eq!(tables(radius), expected, "radius {radius}, turn {turn}");
+            if radius > 0 {
+                assert_eq!(tables(radius - 1), [], "radius {radius}, turn {turn}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crowd_is_searched_if_only_its_farthest_member_is_within_the_radius() {
+    let centre = Hash256::from_words([0x0123_4567_89ab_cdef; 4]);
+    let mut hashes: Vec<Hash256> = (0..100_u8).map(|bit| near(centre, &[bit])).collect();
+    hashes.push(near(centre, &[200, 201, 202, 203, 204, 205, 206, 207, 208, 209]));
+    let index = MultiIndex::new(hashes.iter().copied());
+    assert_eq!(index.segments[0].segment.counts.n_members, 101);
+    for n_flips in 0..90_u8 {
+        let query = near(hashes[100], &(110..110 + n_flips).collect::<Vec<_>>());
+        let found = index.within(&query, bits(n_flips.into()));
+        assert_eq!(found, [Neighbour { distance: bits(n_flips.into()), item: 100 }]);
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Change {
     Insert(usize, Hash256),
