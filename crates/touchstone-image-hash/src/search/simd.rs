@@ -68,8 +68,8 @@ pub(super) fn scan(level: Level, hashes: &[Bits], query: &Bits, radius: u16, vis
 /// Entries of a table to look at.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bucket {
-    pub(super) start: u32,
-    pub(super) end: u32,
+    pub(super) start: usize,
+    pub(super) end: usize,
     /// In how many bits the next chunk may differ.
     pub(super) limit: u16,
 }
@@ -122,11 +122,10 @@ fn scan_plain(hashes: &[Bits], query: &Bits, radius: u16, mut visit: impl FnMut(
 #[inline(always)]
 fn filter_plain(next_chunks: &[[u8; 2]], query: u16, buckets: &[Bucket], mut visit: impl FnMut(usize)) {
     for bucket in buckets {
-        let start = bucket.start as usize;
-        let Some(entries) = next_chunks.get(start..bucket.end as usize) else { continue };
+        let Some(entries) = next_chunks.get(bucket.start..bucket.end) else { continue };
         for (idx, chunk) in entries.iter().enumerate() {
             if (u16::from_le_bytes(*chunk) ^ query).count_ones() <= u32::from(bucket.limit) {
-                visit(start + idx);
+                visit(bucket.start + idx);
             }
         }
     }
@@ -201,8 +200,8 @@ mod x86 {
         let query = _mm512_set1_epi16(query as i16);
         for bucket in buckets {
             let limit = _mm512_set1_epi16(bucket.limit as i16);
-            let mut start = bucket.start as usize;
-            let Some(entries) = next_chunks.get(start..bucket.end as usize) else { continue };
+            let mut start = bucket.start;
+            let Some(entries) = next_chunks.get(start..bucket.end) else { continue };
             for part in entries.chunks(32) {
                 let present = u32::MAX >> (32 - part.len());
                 // SAFETY: reads only the first `part.len()` pairs of bytes, at any alignment.
@@ -251,7 +250,7 @@ mod tests {
         fn every_level_filters_as_the_plain_loop(
             chunks in prop::collection::vec(any::<[u8; 2]>(), 0..200),
             query in any::<u16>(),
-            buckets in prop::collection::vec((0_u32..210, 0_u32..90, 0_u16..=16), 0..6),
+            buckets in prop::collection::vec((0_usize..210, 0_usize..90, 0_u16..=16), 0..6),
         ) {
             let buckets: Vec<Bucket> =
                 buckets.iter().map(|&(start, len, limit)| Bucket { start, end: start + len, limit }).collect();
