@@ -58,7 +58,7 @@ impl MultiIndex {
 
     /// An index of these items and their hashes. Of an item that comes twice, the later hash counts.
     ///
-    /// Takes about a second and a half, and twice the index's memory, for a million.
+    /// Takes about half a second for a million, and while it does twice the memory of the index.
     pub fn of_items(items: impl IntoIterator<Item = (usize, Hash256)>) -> Self {
         Self::build(items.into_iter().map(|(item, hash)| (item, bits_of(&hash))).collect(), &Plan::USUAL)
     }
@@ -175,7 +175,7 @@ impl HammingIndex for MultiIndex {
 }
 
 /// Sorts neighbours by counting their distances. Those of a crowd come in the order of their items, so that what is left to sort
-/// mostly is sorted: a fifth of the time of comparing.
+/// mostly is sorted.
 fn sorted(found: &[Neighbour], radius: HammingDistance) -> Vec<Neighbour> {
     let mut starts = [0_usize; 258];
     for neighbour in found {
