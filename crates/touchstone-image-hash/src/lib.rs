@@ -58,4 +58,4 @@ pub use matching::{DEFAULT_RADIUS, MIN_QUALITY, PhotoIndex, ReferenceMatch};
 pub use pdq::{Dihedral, Pdq};
 pub use photo::{Photo, features, photo};
 pub use picture::Picture;
-pub use search::{HammingIndex, LinearScan, Neighbour};
+pub use search::{ChunkFlips, HammingIndex, IndexFileError, LinearScan, MultiIndex, Neighbour};
