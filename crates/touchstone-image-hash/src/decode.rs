@@ -74,8 +74,10 @@ pub(crate) enum Colours {
 /// program ignores them.
 ///
 /// # Errors
-/// [`DecodeError`]: a limit is passed, or the bytes are no such picture, or they end too early. A JPEG whose end marker is missing
-/// counts as ending too early.
+/// [`DecodeError`]: a limit is passed, or the bytes are no such picture, or they end too early.
+///
+/// Of a JPEG that is damaged or cut off, nine tenths or more must have been read; the last row that was is then repeated down to
+/// the end, so that the rest keeps its place. A cut PNG, WebP, GIF or BMP is an error.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Picture, DecodeError> {
     decode_colours(bytes, limits, Colours::All)
 }
