@@ -225,6 +225,61 @@ fn bombs_are_refused_by_their_header() {
     }
 }
 
+/// A chunk of a PNG file.
+fn png_chunk(name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
+    let named = [name, contents].concat();
+    [&(contents.len() as u32).to_be_bytes()[..], &named, &crc32(&named).to_be_bytes()].concat()
+}
+
+/// Metadata that unpacks to a thousand times its length, in front of a picture of few pixels.
+#[test]
+fn packed_png_metadata_takes_no_more_memory_than_the_picture_may() {
+    let (_, file) = pictures().into_iter().find(|(name, _)| *name == "alpha.png").unwrap();
+    // The encoder of pixels packs 48 million zeros.
+    let mut zeros = std::io::Cursor::new(Vec::new());
+    image::GrayImage::new(8000, 6000).write_to(&mut zeros, image::ImageFormat::Png).unwrap();
+    let zeros = zeros.into_inner();
+    let at = zeros.windows(4).position(|name| name == b"IDAT").unwrap();
+    let length = u32::from_be_bytes(zeros[at - 4..at].try_into().unwrap()) as usize;
+    let packed = &zeros[at + 4..at + 4 + length];
+    let keyed = |between: &[u8]| [b"key\0", between, packed].concat();
+    for (name, contents) in [
+        (b"iCCP", keyed(&[0])),
+        (b"zTXt", keyed(&[0])),
+        (b"iTXt", keyed(&[1, 0, 0, 0])),
+        (b"eXIf", keyed(&[])),
+    ] {
+        // Behind the header, which is 13 bytes long.
+        let bytes = [&file[..33], &png_chunk(name, &contents), &file[33..]].concat();
+        let limits = DecodeLimits { max_bytes: 16 << 20, ..LIMITS };
+        for limits in [limits, DecodeLimits::default()] {
+            let (result, peak) = peak_of(|| photo(&bytes, &limits));
+            let name = std::str::from_utf8(name).unwrap();
+            let most = (3 << 20) + 3 * bytes.len();
+            assert!(peak < most, "{name}: {peak} bytes held of {}, {:?}", bytes.len(), result.map(drop));
+        }
+    }
+}
+
+/// A frame may be larger than the screen it is shown on, and a screen larger than what is drawn on it.
+#[test]
+fn a_gif_frame_beyond_its_screen_is_an_error_or_cut_within_memory() {
+    let (_, file) = pictures().into_iter().find(|(name, _)| *name == "still.gif").unwrap();
+    let frame = file.windows(9).position(|part| part == [0x2c, 0, 0, 0, 0, 40, 0, 30, 0]).unwrap();
+    let with_frame = |sides: [u8; 4]| {
+        let mut bytes = file.to_vec();
+        bytes[frame + 5..frame + 9].copy_from_slice(&sides);
+        bytes
+    };
+    for sides in [[0xff; 4], [0, 0x40, 0, 0x40], [41, 0, 30, 0], [0, 0, 0, 0], [1, 0, 1, 0]] {
+        decodes_or_fails_within_memory(&with_frame(sides), &format!("frame {sides:?}"));
+    }
+    let mut screen = file.to_vec();
+    screen[6..10].copy_from_slice(&[0xff, 0, 0xff, 0]);
+    let shown = decode(&screen, &LIMITS).unwrap();
+    assert_eq!((shown.width(), shown.height()), (255, 255));
+}
+
 /// The check sum of a PNG chunk, bit by bit (PNG specification, annex D).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
