@@ -1,12 +1,16 @@
-//! Decoding and hashing a photo of 900x1200 pixels, hashing alone, and the plain search among 100,000 hashes.
+//! Decoding and hashing an invented photo of 900x1200 pixels and the real ones of the test data, hashing alone, and the plain search
+//! among 100,000 hashes.
+//!
+//! The peer is the faster of the rows with pdqhash of `shared/peers/photo_hash.py`, on the same photos, in the same session.
 
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, Rgb, RgbImage};
 use touchstone_image_hash::{
-    DEFAULT_RADIUS, DecodeLimits, HammingIndex, LinearScan, Pdq, Picture, decode, photo,
+    DEFAULT_RADIUS, DecodeLimits, HammingIndex, LinearScan, Pdq, Picture, decode, features, photo,
 };
 use touchstone_types::Hash256;
 
@@ -65,6 +69,41 @@ fn photos(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The references of 900x1200 pixels in the test data: `TOUCHSTONE_DATA`, or `shared/data` beside the workspace.
+fn references() -> Vec<Vec<u8>> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let data = std::env::var_os("TOUCHSTONE_DATA").map_or_else(beside, PathBuf::from);
+    let folder = std::fs::read_dir(data.join("photos/fashion/references"));
+    let mut paths: Vec<PathBuf> = folder.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let is_large = |path: &PathBuf| image::image_dimensions(path).is_ok_and(|sides| sides == (WIDTH, HEIGHT));
+    paths.iter().filter(|path| is_large(path)).filter_map(|path| std::fs::read(path).ok()).collect()
+}
+
+/// The figures of the comparison with the peer; the time is that of all references.
+fn real_photos(criterion: &mut Criterion) {
+    let references = references();
+    if references.is_empty() {
+        let problem = "SKIPPED: no photos of 900x1200 pixels in the test data (TOUCHSTONE_DATA)";
+        std::io::Write::write_all(&mut std::io::stderr(), format!("{problem}\n").as_bytes())
+            .unwrap_or_default();
+        return;
+    }
+    let limits = DecodeLimits::default();
+    let mut group = criterion.benchmark_group("references_900x1200");
+    group.throughput(Throughput::Elements(references.len() as u64)).sample_size(20);
+    let mut bench = |name: &str, job: &dyn Fn(&[u8])| {
+        group.bench_function(name, |b| b.iter(|| references.iter().for_each(|file| job(black_box(file)))));
+    };
+    bench("decode_and_pdq", &|file| drop(black_box(features(file, &limits))));
+    bench("photo", &|file| drop(black_box(photo(file, &limits))));
+    bench("decode_all_colours", &|file| drop(black_box(decode(file, &limits))));
+    bench("decode_all_colours_and_pdq", &|file| {
+        drop(black_box(decode(file, &limits).map(|picture| Pdq::of(&picture))));
+    });
+    group.finish();
+}
+
 fn search(criterion: &mut Criterion) {
     let mut random = Lcg(7);
     let scan = LinearScan::new((0..100_000).map(|_| random.hash()).collect());
@@ -77,5 +116,5 @@ fn search(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, photos, search);
+criterion_group!(benches, photos, real_photos, search);
 criterion_main!(benches);

@@ -6,6 +6,7 @@
 //! because that decoder can leave the colours out.
 
 mod jpeg;
+mod png;
 mod webp;
 
 use std::io::{Cursor, ErrorKind};
@@ -24,7 +25,7 @@ pub struct DecodeLimits {
     pub max_bytes: usize,
     /// Pixels, width times height. Default 25,000,000 (a 5000x5000 picture).
     ///
-    /// Decoding and hashing take at most 16 bytes for each and 19 MiB, in the worst format.
+    /// Decoding and hashing take at most 16 bytes for each, once more the length of the file, and 19 MiB, in the worst format.
     pub max_pixels: u64,
     /// Pixels along either side. Default 16,384.
     pub max_side: u32,
@@ -74,8 +75,10 @@ pub(crate) enum Colours {
 /// program ignores them.
 ///
 /// # Errors
-/// [`DecodeError`]: a limit is passed, or the bytes are no such picture, or they end too early. A JPEG whose end marker is missing
-/// counts as ending too early.
+/// [`DecodeError`]: a limit is passed, or the bytes are no such picture, or they end too early.
+///
+/// Of a JPEG that is damaged or cut off, nine tenths or more must have been read; the last row that was is then repeated down to
+/// the end, so that the rest keeps its place. A cut PNG, WebP, GIF or BMP is an error.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Picture, DecodeError> {
     decode_colours(bytes, limits, Colours::All)
 }
@@ -88,7 +91,9 @@ pub(crate) fn decode_colours(
     limits.check_bytes(bytes.len())?;
     let (image, orientation) = match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) => jpeg::decode(bytes, limits, colours)?,
-        Ok(ImageFormat::Png) => decode_with_image(bytes, limits, ImageFormat::Png, "PNG")?,
+        Ok(ImageFormat::Png) => {
+            decode_with_image(bytes, &png::limits_of(bytes, limits)?, ImageFormat::Png, "PNG")?
+        }
         Ok(ImageFormat::Gif) => decode_with_image(bytes, limits, ImageFormat::Gif, "GIF")?,
         Ok(ImageFormat::Bmp) => decode_with_image(bytes, limits, ImageFormat::Bmp, "BMP")?,
         Ok(ImageFormat::WebP) => {

@@ -51,6 +51,7 @@ mod pdq;
 mod photo;
 mod picture;
 mod search;
+mod shrink;
 
 pub use decode::{DecodeLimits, decode};
 pub use error::DecodeError;

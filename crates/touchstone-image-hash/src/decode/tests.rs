@@ -95,16 +95,66 @@ fn the_exif_orientation_is_applied() {
     check(99, w, h, &|x, y| at(x, y));
 }
 
+/// A large picture is read by the fast decoder as long as it is whole, a small one never is.
 #[test]
-fn a_jpeg_that_is_cut_off_is_truncated_and_one_with_trailing_bytes_is_not() {
-    let mut jpeg = encoded(&ramp(64, 64).into(), ImageFormat::Jpeg);
-    let whole = decoded(&jpeg);
-    for length in [jpeg.len() - 1, jpeg.len() - 40] {
-        let error = decode(&jpeg[..length], &DecodeLimits::default()).unwrap_err();
-        assert_eq!(error, DecodeError::Truncated { format: "JPEG" });
+fn a_jpeg_that_lacks_little_is_read_and_one_that_lacks_much_is_not() {
+    for (width, height) in [(64, 400), (16, 600)] {
+        let shades = GrayImage::from_fn(width, height, |x, y| image::Luma([(y / 3 + x % 2 * 9) as u8]));
+        let mut jpeg = encoded(&shades.into(), ImageFormat::Jpeg);
+        let whole = decoded(&jpeg);
+        let cut = |length: usize| decode(&jpeg[..length], &DecodeLimits::default());
+        let truncated = DecodeError::Truncated { format: "JPEG" };
+        for length in [0, 300, jpeg.len() / 2, jpeg.len() * 17 / 20] {
+            assert!(
+                cut(length) == Err(if length < 3 { DecodeError::UnknownFormat } else { truncated.clone() })
+            );
+        }
+        let grey = |picture: &Picture| {
+            let Pixels::Grey(grey) = picture.pixels() else { panic!("grey") };
+            grey.clone()
+        };
+        // Both decoders round a little differently.
+        let near = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(&a, &b)| a.abs_diff(b) <= 2);
+        // Without the end marker nothing is missing.
+        let without_end = grey(&cut(jpeg.len() - 2).unwrap());
+        assert!(near(&without_end, &grey(&whole)));
+        // What is missing repeats the last row of blocks that was read to its end: no grey is made up.
+        let short = grey(&cut(jpeg.len() * 19 / 20).unwrap());
+        let row = |y: usize| &short[y * width as usize..][..width as usize];
+        let missing_from = (1..height as usize).rev().find(|&y| row(y) != row(y - 1)).unwrap() + 1;
+        assert!(missing_from.is_multiple_of(8) && missing_from >= height as usize * 9 / 10);
+        assert!(near(&short[..missing_from * width as usize], &grey(&whole)));
+
+        jpeg.extend(b"trailing bytes");
+        assert!(decoded(&jpeg) == whole);
     }
-    jpeg.extend(b"trailing bytes");
-    assert_eq!(decoded(&jpeg), whole);
+}
+
+/// The first half of the SHA-256 of the samples that Pillow 13.0 (libjpeg-turbo) has of the same file.
+#[test]
+fn small_jpegs_have_the_samples_that_libjpeg_gives_them() {
+    use sha2::{Digest, Sha256};
+    let files: [(&str, &[u8], &str); 5] = [
+        (
+            "baseline_420.jpg",
+            include_bytes!("../../tests/pictures/baseline_420.jpg"),
+            "f41624a7ec91bc4f0fec6b3065b3917b",
+        ),
+        ("cmyk.jpg", include_bytes!("../../tests/pictures/cmyk.jpg"), "76250566eef80d86d636ca7a64649299"),
+        ("grey.jpg", include_bytes!("../../tests/pictures/grey.jpg"), "3f344163ab93e8c8413e8a203b5c1b7c"),
+        (
+            "progressive.jpg",
+            include_bytes!("../../tests/pictures/progressive.jpg"),
+            "f41624a7ec91bc4f0fec6b3065b3917b",
+        ),
+        ("turned.jpg", include_bytes!("../../tests/pictures/turned.jpg"), "5d03c81438b41288837064eb920f522b"),
+    ];
+    for (name, file, expected) in files {
+        let (Pixels::Grey(samples) | Pixels::Rgb(samples)) = decoded(file).pixels().clone();
+        let digest = Sha256::digest(&samples);
+        let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, expected, "{name}");
+    }
 }
 
 #[test]

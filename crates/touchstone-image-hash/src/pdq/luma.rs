@@ -2,6 +2,7 @@
 
 use super::Pdq;
 use crate::picture::{Picture, Pixels};
+use crate::shrink::{cells, mean_cells};
 
 /// Both sides of the largest picture that is not sampled first.
 const WORKING_SIDE: usize = Pdq::WORKING_SIDE as usize;
@@ -32,54 +33,17 @@ pub(super) fn working_size(picture: &Picture) -> Luma {
     if rows <= WORKING_SIDE && cols <= WORKING_SIDE {
         return full_size(picture);
     }
-    let (down, across) = (cells(rows), cells(cols));
+    let (down, across) = (cells(rows, WORKING_SIDE), cells(cols, WORKING_SIDE));
+    // Sums are small enough (at most 32x32 pixels a cell below 16,384 a side) to be exact in single precision.
     let values = match picture.pixels() {
-        Pixels::Grey(grey) => mean_cells(grey, cols, &down, &across, |&[sum]| sum as f32),
-        Pixels::Rgb(rgb) => {
-            mean_cells(rgb, cols, &down, &across, |sums: &[u32; 3]| weigh(sums.map(|sum| sum as f32)))
+        Pixels::Grey(grey) => {
+            mean_cells(grey, cols, &down, &across, |&[sum], count| sum as f32 / count as f32)
         }
+        Pixels::Rgb(rgb) => mean_cells(rgb, cols, &down, &across, |sums: &[u64; 3], count| {
+            weigh(sums.map(|sum| sum as f32)) / count as f32
+        }),
     };
     Luma { rows: down.len() - 1, cols: across.len() - 1, values }
-}
-
-/// Where the cells along a side begin, and the end of the last one.
-fn cells(side: usize) -> Vec<usize> {
-    let count = side.div_ceil(side.div_ceil(WORKING_SIDE));
-    (0..=count).map(|cell| cell * side / count).collect()
-}
-
-/// The mean luma of each cell of an interleaved picture of `cols` columns. Sums are of integers, so their order does not matter,
-/// and small enough (at most 32x32 pixels a cell below 16,384 a side) to be exact in single precision.
-fn mean_cells<const CHANNELS: usize>(
-    samples: &[u8],
-    cols: usize,
-    down: &[usize],
-    across: &[usize],
-    luma: impl Fn(&[u32; CHANNELS]) -> f32,
-) -> Vec<f32> {
-    let width = cols * CHANNELS;
-    let mut column_sums = vec![0u32; width];
-    let mut means = Vec::with_capacity((down.len() - 1) * (across.len() - 1));
-    for rows in down.windows(2) {
-        column_sums.fill(0);
-        for row in samples[rows[0] * width..rows[1] * width].chunks_exact(width) {
-            for (sum, &sample) in column_sums.iter_mut().zip(row) {
-                *sum += u32::from(sample);
-            }
-        }
-        let pixels = column_sums.as_chunks::<CHANNELS>().0;
-        for columns in across.windows(2) {
-            let mut sums = [0; CHANNELS];
-            for pixel in &pixels[columns[0]..columns[1]] {
-                for (sum, sample) in sums.iter_mut().zip(pixel) {
-                    *sum += sample;
-                }
-            }
-            let count = (rows[1] - rows[0]) * (columns[1] - columns[0]);
-            means.push(luma(&sums) / count as f32);
-        }
-    }
-    means
 }
 
 /// ITU-R BT.601 luma. The order of the additions is part of the hash.

@@ -105,6 +105,54 @@ fn reduce_plainly(luma: &Luma) -> Samples {
     std::array::from_fn(|y| std::array::from_fn(|x| rows[centre(y, height)][centre(x, width)]))
 }
 
+/// Shrinking written as its definition: the mean of the pixels of each cell, colours first.
+fn shrunk_plainly(picture: &Picture) -> Vec<f32> {
+    use crate::picture::Pixels;
+    let (height, width) = (picture.height() as usize, picture.width() as usize);
+    let factor = |side: usize| side.div_ceil(512);
+    let (rows, cols) = (height.div_ceil(factor(height)), width.div_ceil(factor(width)));
+    let mut means = Vec::new();
+    for row in 0..rows {
+        for col in 0..cols {
+            let (mut sums, mut count) = ([0u64; 3], 0);
+            for y in row * height / rows..(row + 1) * height / rows {
+                for x in col * width / cols..(col + 1) * width / cols {
+                    count += 1;
+                    match picture.pixels() {
+                        Pixels::Grey(grey) => sums[0] += u64::from(grey[y * width + x]),
+                        Pixels::Rgb(rgb) => {
+                            (0..3).for_each(|c| sums[c] += u64::from(rgb[(y * width + x) * 3 + c]));
+                        }
+                    }
+                }
+            }
+            let [a, b, c] = sums.map(|sum| sum as f32);
+            let sum = match picture.pixels() {
+                Pixels::Grey(_) => a,
+                Pixels::Rgb(_) => 0.299 * a + 0.587 * b + 0.114 * c,
+            };
+            means.push(sum / count as f32);
+        }
+    }
+    means
+}
+
+#[test]
+fn shrinking_equals_its_plain_form_to_the_last_bit() {
+    // Cells of one to five columns, of unequal columns, and of more than 256 rows.
+    for (width, height) in
+        [(513, 20), (900, 12), (1200, 520), (1536, 3), (2048, 5), (2560, 7), (2000, 6), (3, 140_000)]
+    {
+        let coloured = bands(width, height);
+        let crate::picture::Pixels::Rgb(rgb) = coloured.pixels() else { panic!("coloured") };
+        let grey = rgb.iter().step_by(3).copied().collect();
+        let grey = Picture::from_grey(width, height, grey).unwrap();
+        for picture in [coloured, grey] {
+            assert!(luma::working_size(&picture).values == shrunk_plainly(&picture), "{width}x{height}");
+        }
+    }
+}
+
 #[test]
 fn the_filter_equals_its_plain_form_to_the_last_bit() {
     for (width, height) in

@@ -4,7 +4,7 @@ use touchstone_image_hash::{DecodeError, DecodeLimits, decode, photo};
 use touchstone_types::PhotoFailure;
 
 use crate::memory::peak_of;
-use crate::pictures;
+use crate::{pictures, wide_pictures};
 
 const LIMITS: DecodeLimits = DecodeLimits { max_bytes: 1 << 16, max_pixels: 1 << 16, max_side: 1 << 12 };
 
@@ -56,8 +56,8 @@ impl Random {
 #[test]
 fn mutated_files_never_panic_and_never_take_more_memory_than_the_limits_allow() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for (name, file) in pictures() {
-        for round in 0..400 {
+    for (name, file) in pictures().into_iter().chain(wide_pictures()) {
+        for round in 0..500 {
             let mut bytes = file.to_vec();
             for _ in 0..=random.below(4) {
                 // Headers are a small part of the file and the greater part of what can go wrong.
@@ -75,18 +75,80 @@ fn mutated_files_never_panic_and_never_take_more_memory_than_the_limits_allow() 
 
 #[test]
 fn every_beginning_of_a_file_is_an_error_or_a_picture_and_half_of_it_is_an_error() {
-    for (name, file) in pictures() {
+    for (name, file) in pictures().into_iter().chain(wide_pictures()) {
         for length in 0..file.len() {
             decodes_or_fails_within_memory(&file[..length], name);
         }
-        // Half of an animation may hold the whole of its first frame.
-        if !name.starts_with("animated") {
+        // Half of an animation may hold the whole of its first frame, half of a progressive file the whole in less detail.
+        if !name.starts_with("animated") && !name.contains("progressive") {
             for length in [file.len() / 4, file.len() / 2, file.len() * 3 / 4] {
                 let error = decode(&file[..length], &LIMITS).expect_err(name);
                 assert_eq!(error.failure(), PhotoFailure::Undecodable, "{name}: {error}");
             }
         }
     }
+}
+
+/// The grey or made-up pixels with which decoders fill a picture that was cut off are never hashed, though the file be closed again.
+#[test]
+fn a_jpeg_that_is_cut_off_and_closed_again_is_damaged() {
+    for (name, file) in wide_pictures() {
+        let scan = file.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
+        let length = match name.contains("progressive") {
+            // Into the first scan, which alone says how far the picture goes.
+            true => scan + 24,
+            false => scan + (file.len() - scan) / 2,
+        };
+        let mut closed = file[..length].to_vec();
+        closed.extend([0xff, 0xd9]);
+        for hashed in [true, false] {
+            let error = match hashed {
+                true => photo(&closed, &LIMITS).map(drop).expect_err(name),
+                false => decode(&closed, &LIMITS).map(drop).expect_err(name),
+            };
+            assert!(matches!(error, DecodeError::Malformed { format: "JPEG", .. }), "{name}: {error}");
+        }
+        assert!(photo(file, &LIMITS).is_ok(), "{name}");
+    }
+}
+
+/// A progressive JPEG without any detail, of so many components at full size, with so many scans of a few bytes each.
+fn progressive(width: u16, height: u16, n_components: u8, n_scans: usize) -> Vec<u8> {
+    let mut file = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
+    file.extend([1; 64]);
+    let ([w1, w0], [h1, h0]) = (width.to_be_bytes(), height.to_be_bytes());
+    file.extend([0xff, 0xc2, 0, 8 + 3 * n_components, 8, h1, h0, w1, w0, n_components]);
+    file.extend((1..=n_components).flat_map(|id| [id, 0x11, 0]));
+    // One code of one bit each: no difference of the mean; 16,384 blocks and more without coefficients.
+    for (slot, symbol) in [(0x00, 0x00), (0x10, 0xe0)] {
+        file.extend([0xff, 0xc4, 0, 20, slot, 1]);
+        file.extend([0; 15]);
+        file.push(symbol);
+    }
+    file.extend([0xff, 0xda, 0, 6 + 2 * n_components, n_components]);
+    file.extend((1..=n_components).flat_map(|id| [id, 0]));
+    file.extend([0, 0, 0]);
+    let n_blocks = usize::from(width).div_ceil(8) * usize::from(height).div_ceil(8);
+    file.resize(file.len() + (n_blocks * usize::from(n_components)).div_ceil(8), 0);
+    for _ in 1..n_scans {
+        file.extend([0xff, 0xda, 0, 8, 1, 1, 0, 1, 63, 0]);
+        file.resize(file.len() + 2 * n_blocks.div_ceil(1 << 14), 0);
+    }
+    file.extend([0xff, 0xd9]);
+    file
+}
+
+/// Every scan goes over the whole picture, at the price of a few bytes.
+#[test]
+fn scans_are_bounded_by_the_number_of_pixels() {
+    // Read by the plain decoder, and by the fast one.
+    for (width, height, most) in [(256, 256, 20), (600, 100, 21)] {
+        assert!(photo(&progressive(width, height, 3, most), &LIMITS).is_ok(), "{width}x{height}");
+        let error = photo(&progressive(width, height, 3, most + 1), &LIMITS).expect_err("one scan more");
+        assert!(error.to_string().contains(&format!("more than {most} scans")), "{error}");
+    }
+    assert!(photo(&progressive(40, 30, 1, 100), &LIMITS).is_ok());
+    assert!(photo(&progressive(40, 30, 1, 101), &LIMITS).is_err());
 }
 
 #[test]
@@ -163,6 +225,61 @@ fn bombs_are_refused_by_their_header() {
     }
 }
 
+/// A chunk of a PNG file.
+fn png_chunk(name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
+    let named = [name, contents].concat();
+    [&(contents.len() as u32).to_be_bytes()[..], &named, &crc32(&named).to_be_bytes()].concat()
+}
+
+/// Metadata that unpacks to a thousand times its length, in front of a picture of few pixels.
+#[test]
+fn packed_png_metadata_takes_no_more_memory_than_the_picture_may() {
+    let (_, file) = pictures().into_iter().find(|(name, _)| *name == "alpha.png").unwrap();
+    // The encoder of pixels packs 48 million zeros.
+    let mut zeros = std::io::Cursor::new(Vec::new());
+    image::GrayImage::new(8000, 6000).write_to(&mut zeros, image::ImageFormat::Png).unwrap();
+    let zeros = zeros.into_inner();
+    let at = zeros.windows(4).position(|name| name == b"IDAT").unwrap();
+    let length = u32::from_be_bytes(zeros[at - 4..at].try_into().unwrap()) as usize;
+    let packed = &zeros[at + 4..at + 4 + length];
+    let keyed = |between: &[u8]| [b"key\0", between, packed].concat();
+    for (name, contents) in [
+        (b"iCCP", keyed(&[0])),
+        (b"zTXt", keyed(&[0])),
+        (b"iTXt", keyed(&[1, 0, 0, 0])),
+        (b"eXIf", keyed(&[])),
+    ] {
+        // Behind the header, which is 13 bytes long.
+        let bytes = [&file[..33], &png_chunk(name, &contents), &file[33..]].concat();
+        let limits = DecodeLimits { max_bytes: 16 << 20, ..LIMITS };
+        for limits in [limits, DecodeLimits::default()] {
+            let (result, peak) = peak_of(|| photo(&bytes, &limits));
+            let name = std::str::from_utf8(name).unwrap();
+            let most = (3 << 20) + 3 * bytes.len();
+            assert!(peak < most, "{name}: {peak} bytes held of {}, {:?}", bytes.len(), result.map(drop));
+        }
+    }
+}
+
+/// A frame may be larger than the screen it is shown on, and a screen larger than what is drawn on it.
+#[test]
+fn a_gif_frame_beyond_its_screen_is_an_error_or_cut_within_memory() {
+    let (_, file) = pictures().into_iter().find(|(name, _)| *name == "still.gif").unwrap();
+    let frame = file.windows(9).position(|part| part == [0x2c, 0, 0, 0, 0, 40, 0, 30, 0]).unwrap();
+    let with_frame = |sides: [u8; 4]| {
+        let mut bytes = file.to_vec();
+        bytes[frame + 5..frame + 9].copy_from_slice(&sides);
+        bytes
+    };
+    for sides in [[0xff; 4], [0, 0x40, 0, 0x40], [41, 0, 30, 0], [0, 0, 0, 0], [1, 0, 1, 0]] {
+        decodes_or_fails_within_memory(&with_frame(sides), &format!("frame {sides:?}"));
+    }
+    let mut screen = file.to_vec();
+    screen[6..10].copy_from_slice(&[0xff, 0, 0xff, 0]);
+    let shown = decode(&screen, &LIMITS).unwrap();
+    assert_eq!((shown.width(), shown.height()), (255, 255));
+}
+
 /// The check sum of a PNG chunk, bit by bit (PNG specification, annex D).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
@@ -185,13 +302,12 @@ fn webp_metadata_longer_than_the_file_is_refused_before_memory_is_taken() {
 
 #[test]
 fn the_dearest_formats_keep_to_sixteen_bytes_a_pixel() {
-    // Mostly missing pixels of a JPEG are filled in, so its header alone decides what it costs.
     let mut files: Vec<(&str, Vec<u8>)> = Vec::new();
-    for (name, file) in pictures().into_iter().filter(|(name, _)| name.ends_with(".jpg")) {
-        let mut grown = file.to_vec();
-        let frame = grown.windows(2).position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2])).unwrap();
-        grown[frame + 5..frame + 9].copy_from_slice(&[0x05, 0x00, 0x06, 0x00]);
-        files.push((name, grown));
+    for (name, n_components) in [("grey JPEG", 1), ("colour JPEG", 3), ("CMYK JPEG", 4)] {
+        let whole = progressive(0x600, 0x500, n_components, 3);
+        // Without the end marker it is read by the plain decoder.
+        files.push((name, whole[..whole.len() - 2].to_vec()));
+        files.push((name, whole));
     }
     let wide = image::DynamicImage::new_rgba16(0x600, 0x500);
     let narrow = image::DynamicImage::new_rgba8(0x600, 0x500);
@@ -209,7 +325,7 @@ fn the_dearest_formats_keep_to_sixteen_bytes_a_pixel() {
     for (name, file) in files {
         let limits = DecodeLimits { max_bytes: usize::MAX, ..DecodeLimits::default() };
         let (result, peak) = peak_of(|| photo(&file, &limits));
-        assert!(peak <= 16 * 0x600 * 0x500 + (1 << 20), "{name}: {peak} bytes held");
+        assert!(peak <= 16 * 0x600 * 0x500 + file.len() + (1 << 20), "{name}: {peak} bytes held");
         assert!(result.is_ok(), "{name}: {result:?}");
         eprintln!("{name}: {:.1} bytes a pixel", peak as f64 / (0x600 * 0x500) as f64);
     }
