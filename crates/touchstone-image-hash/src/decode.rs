@@ -59,13 +59,17 @@ impl DecodeLimits {
     }
 }
 
-/// Which colours the caller is going to look at.
+/// In which form the caller wants the colours of a large JPEG; everything else is red, green and blue, or grey.
+///
+/// The last two have the very same luma, so one file has one hash; that of red, green and blue differs from it by rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Colours {
-    /// All of them.
+    /// Red, green and blue.
     All,
-    /// Their luma, and in a picture with a side above this many pixels a luma within rounding is near enough.
-    LumaAbove(u32),
+    /// The luma alone, as the file has it.
+    Luma,
+    /// Luma and chroma, as the file has them.
+    LumaAndChroma,
 }
 
 /// Decodes a JPEG, PNG, WebP, GIF or BMP picture, recognised by its first bytes.
@@ -89,8 +93,13 @@ pub(crate) fn decode_colours(
     colours: Colours,
 ) -> Result<Picture, DecodeError> {
     limits.check_bytes(bytes.len())?;
+    let mut is_chroma = false;
     let (image, orientation) = match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes, limits, colours)?,
+        Ok(ImageFormat::Jpeg) => {
+            let (image, orientation, chroma) = jpeg::decode(bytes, limits, colours)?;
+            is_chroma = chroma;
+            (image, orientation)
+        }
         Ok(ImageFormat::Png) => {
             decode_with_image(bytes, &png::limits_of(bytes, limits)?, ImageFormat::Png, "PNG")?
         }
@@ -107,6 +116,9 @@ pub(crate) fn decode_colours(
     let (width, height) = (image.width(), image.height());
     let picture = match image {
         DynamicImage::ImageLuma8(grey) => Picture::from_grey(width, height, grey.into_raw()),
+        coloured if is_chroma => {
+            Picture::from_luma_and_chroma(width, height, coloured.into_rgb8().into_raw())
+        }
         coloured => Picture::from_rgb(width, height, coloured.into_rgb8().into_raw()),
     };
     let empty = || DecodeError::Malformed { format: "picture", reason: "it has no pixels".to_owned() };

@@ -1,62 +1,85 @@
-//! Finds the reference photos that a listing's photo was copied from, by perceptual hashes of the whole picture.
+//! Finds the reference photo that a listing's photo was made of, however it was altered, and says how sure that is.
 //!
 //! ```text
-//!  bytes of a file ──▶ decode ──▶ Picture ──▶ Pdq ──▶ PhotoFeatures (of a reference) ──▶ PhotoIndex
-//!                      limits                  │                                             │
-//!                      upright, opaque         └────▶ Photo (of a listing) ──────────────▶ matches
-//!                      8 bits a sample                SHA-256, features, eight hashes        │
-//!                                                                                            ▼
-//!                                                              which reference, how near, turned how
+//!                                   ┌▶ PDQ, eight symmetries ──▶ nearest hashes ─┐
+//!  bytes ──▶ decode ──▶ Picture ──▶ ┤                                            ├▶ align ──▶ second look ──▶ score ──▶ match
+//!            limits     upright     ├▶ windows ──▶ votes for a place ────────────┘
+//!                                   └▶ canvas ───────────────────────────────────────▲
+//!                                                              layout of a reference ┘
 //! ```
 //!
-//! The hash is Meta's PDQ (see [`Pdq`]), computed to the last bit as the C++ reference does for the same pixels: copies of a
-//! picture that were re-encoded, scaled, blurred, brightened or made grey differ in few of 256 bits, different pictures in about
-//! half of them. From one transform it gives the hashes of the eight symmetries, so mirrored and turned copies are found as well.
-//! Cropped, framed and overlaid copies are not.
+//! The method, step by step:
+//! 1. **Whole-picture hash.** Meta's PDQ (see [`Pdq`]), to the last bit as the C++ reference computes it for the same pixels. Copies
+//!    that were re-encoded, scaled, blurred, brightened or made grey differ in few of 256 bits. One transform gives the hashes of all
+//!    eight symmetries, so mirrored and turned copies are as near. [`MultiIndex`] searches them exactly.
+//! 2. **Windows.** Of a cropped, framed or collaged copy the whole hash says nothing. So small windows are hashed in the same way,
+//!    at many scales, where there is structure; windows that a photo shares with a reference vote for a place of the reference in it.
+//! 3. **Alignment.** From a proposed place on, the reference's layout (24x24 cells of luma, 8x8 of colour) is moved over the photo
+//!    until it fits, by least squares on the pixels, whatever brightness was changed and whatever lies over it.
+//! 4. **Second look.** Fine structure, colour, tone and proportions at that place are measured ([`MEASURES`]), and a [`PhotoScore`]
+//!    makes them the probability of a copy. What was done to the reference, and where it lies, is read off the place.
+//!
+//! A reference is kept as [`PhotoFeatures`](touchstone_types::PhotoFeatures) of less than 2 KiB; without their `detail` it is found
+//! by its hash alone (step 1), where the distance decides.
 //!
 //! What holds always:
 //! - A file is refused by what its header says before memory is taken for its pixels, and no file makes the crate panic. Memory is
-//!   bounded by [`DecodeLimits`] and work by the number of pixels.
-//! - The same bytes give the same hash on every machine: sums run in a fixed order in single precision, the cosine is `libm`'s.
-//! - Answers of a search do not depend on the order of the references but for the positions that name them.
-//! - A picture of low quality (blank, or nearly so) matches nothing, whichever side it is on.
+//!   bounded by [`DecodeLimits`] and work by the number of pixels, windows and references looked at.
+//! - The same bytes give the same hash and the same matches on every machine: sums run in a fixed order, and what is not exact in
+//!   IEEE arithmetic is `libm`'s.
+//! - Answers depend on the set of references and on their positions alone.
+//! - A picture without structure (blank, or nearly so) matches nothing, whichever side it is on.
 //!
-//! What it never does: read files, fetch, look at a clock, or keep state between calls. A match is not yet evidence: pictures of
-//! one product line, or of plain objects on white ground, can be near without being copies.
+//! What it never does: read files, fetch, look at a clock, or keep state between calls.
 //!
 //! ```
-//! use touchstone_image_hash::{DEFAULT_RADIUS, DecodeLimits, PhotoIndex, features, photo};
+//! use touchstone_image_hash::{DEFAULT_RADIUS, DecodeLimits, MatchSettings, PhotoIndex, PhotoScore, features, photo};
 //! # fn main() -> Result<(), touchstone_image_hash::DecodeError> {
-//! # let drawn = image::GrayImage::from_fn(96, 64, |x, y| image::Luma([if x * y % 1013 < 500 { 20 } else { 230 }]));
+//! # let drawn = image::GrayImage::from_fn(240, 160, |x, y| {
+//! #     let (u, v) = (x / 15 * 7919 % 83, y / 13 * 104_729 % 61);
+//! #     image::Luma([(u * v % 200 + x % 11 + y % 7) as u8])
+//! # });
 //! # let encoded = |picture: &image::GrayImage, format| {
 //! #     let mut bytes = std::io::Cursor::new(Vec::new());
 //! #     picture.write_to(&mut bytes, format).expect("a picture in memory can be encoded");
 //! #     bytes.into_inner()
 //! # };
 //! # let reference_file = encoded(&drawn, image::ImageFormat::Png);
-//! # let listing_file = encoded(&image::imageops::flip_horizontal(&drawn), image::ImageFormat::Jpeg);
+//! # let cropped = image::imageops::crop_imm(&drawn, 30, 10, 200, 140).to_image();
+//! # let listing_file = encoded(&image::imageops::flip_horizontal(&cropped), image::ImageFormat::Jpeg);
 //! let limits = DecodeLimits::default();
 //! let index = PhotoIndex::new([features(&reference_file, &limits)?]);
-//! let found = index.matches(&photo(&listing_file, &limits)?, DEFAULT_RADIUS);
+//! let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default() };
+//! let found = index.matches(&photo(&listing_file, &limits)?, &settings, &[]);
 //! assert_eq!(found[0].reference, 0);
-//! assert_eq!(found[0].transform.as_str(), "mirror");
+//! assert_eq!(found[0].alteration.to_string(), "mirror+crop");
 //! # Ok(())
 //! # }
 //! ```
 
+mod align;
+mod alteration;
 mod decode;
+mod detail;
 mod error;
+mod fit;
+mod layout;
 mod matching;
 mod pdq;
 mod photo;
 mod picture;
+mod plane;
+mod score;
 mod search;
 mod shrink;
+mod windows;
 
 pub use decode::{DecodeLimits, decode};
 pub use error::DecodeError;
-pub use matching::{DEFAULT_RADIUS, MIN_QUALITY, PhotoIndex, ReferenceMatch};
+pub use fit::{MEASURES, Measures};
+pub use matching::{Candidate, DEFAULT_RADIUS, MIN_QUALITY, MatchSettings, PhotoIndex, ReferenceMatch};
 pub use pdq::{Dihedral, Pdq};
-pub use photo::{Photo, features, photo};
+pub use photo::{Photo, features, hash, photo};
 pub use picture::Picture;
+pub use score::PhotoScore;
 pub use search::{ChunkFlips, HammingIndex, IndexFileError, LinearScan, MultiIndex, Neighbour};

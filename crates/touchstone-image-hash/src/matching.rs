@@ -1,10 +1,25 @@
-//! Which references a listing's photo shows, by the hashes of the whole picture.
+//! Which references a listing's photo was made of.
+//!
+//! ```text
+//!            ┌─ whole-picture hashes of all eight symmetries ─▶ nearest ─┐
+//!  photo ──▶ │                                                           ├─▶ places ──▶ align ──▶ second look ──▶ score ──▶ matches
+//!            └─ windows ──▶ votes for references and places ─────────────┘
+//! ```
+//!
+//! Hashes and windows only propose. A match is reported when the reference, laid over the photo, fits there: one score says how
+//! surely. A reference without detail can be found by its hash alone, and then the distance decides.
 
-use touchstone_types::{HammingDistance, PhotoFeatures, Quality, Transform};
+use touchstone_types::{Alteration, HammingDistance, Hash256, Overlay, PhotoFeatures, Quality, Transform};
 
-use crate::pdq::SYMMETRIES;
+use crate::align::{Pose, Target, align};
+use crate::alteration;
+use crate::detail::Detail;
+use crate::fit::{Fit, Measures, Setting};
+use crate::pdq::{SYMMETRIES, undone_by};
 use crate::photo::Photo;
+use crate::score::PhotoScore;
 use crate::search::{HammingIndex, LinearScan};
+use crate::windows::{Window, WindowIndex, WindowSource, matrix};
 
 /// The radius that PDQ's authors advise: at most this many of 256 bits differ between copies of one picture.
 pub const DEFAULT_RADIUS: HammingDistance = HammingDistance::new(31).expect("at most 256");
@@ -12,157 +27,303 @@ pub const DEFAULT_RADIUS: HammingDistance = HammingDistance::new(31).expect("at 
 /// Below this quality a picture has too little structure for its hash to say anything (PDQ's own rule).
 pub const MIN_QUALITY: Quality = Quality::new(50).expect("at most 100");
 
+/// Within this radius a reference is worth a second look.
+const PROPOSAL_RADIUS: HammingDistance = HammingDistance::new(72).expect("at most 256");
+
+/// The nearest references by hash that get a second look.
+const MAX_BY_HASH: usize = 6;
+
+/// The references with most votes that get a second look.
+const MAX_BY_WINDOWS: usize = 8;
+
+/// With more windows in the index, only references that are proposed get votes: a look at all would take too long.
+const MAX_WINDOWS_SEARCHED: usize = 8_000_000;
+
+/// A photo whose longer side is below this many pixels gives hardly any windows of the right scale.
+const SMALL: f32 = 128.0;
+
+/// How matches are told from the rest.
+#[derive(Debug, Clone, Copy)]
+pub struct MatchSettings<'a> {
+    /// The radius within which a reference without detail matches by its hash.
+    pub radius: HammingDistance,
+    /// What tells copies from the rest.
+    pub score: &'a PhotoScore,
+}
+
 /// A reference that a photo shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceMatch {
     /// The reference's position among those that the [`PhotoIndex`] was made of, from 0.
     pub reference: usize,
-    /// The distance of the two hashes, the smallest over all transforms.
+    /// The distance of the two whole-picture hashes, the smallest over all symmetries.
     pub distance: HammingDistance,
-    /// What was done to the reference to get the photo; of equally near transforms the first in [`Transform::ALL`].
-    pub transform: Transform,
+    /// What was done to the reference to get the photo.
+    pub alteration: Alteration,
+    /// The probability that the photo is a copy; `None` where the reference has nothing but its hash.
+    pub score: Option<f64>,
+    /// Where the reference lies in the photo; `None` where the reference has nothing but its hash.
+    pub overlay: Option<Overlay>,
+}
+
+/// A reference that was laid over a photo, with what the second look measured: what a [`PhotoScore`] is trained on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The reference's position.
+    pub reference: usize,
+    /// See [`MEASURES`](crate::MEASURES).
+    pub measures: Measures,
+    transform: Transform,
+    pose: Pose,
+    covered: f32,
+    n_exact: usize,
 }
 
 /// References, searchable by photo.
 ///
-/// References whose quality is below [`MIN_QUALITY`], or whose features are not of [`PhotoFeatures::VERSION`], keep their position
-/// but are never found.
+/// References whose features are not of [`PhotoFeatures::VERSION`] keep their position but are never found.
 #[derive(Debug, Clone, Default)]
 pub struct PhotoIndex {
+    references: Vec<Option<Known>>,
     hashes: LinearScan,
     /// The position of each hash's reference.
-    references: Vec<usize>,
+    hashed: Vec<usize>,
+    windows: WindowIndex,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    pdq: Hash256,
+    quality: Quality,
+    detail: Option<Detail>,
+}
+
+impl WindowSource for [Option<Known>] {
+    fn windows(&self, reference: usize) -> &[Window] {
+        self[reference].as_ref().and_then(|known| known.detail.as_ref()).map_or(&[], |detail| &detail.windows)
+    }
 }
 
 impl PhotoIndex {
     /// An index of these references; the position of each is how it is named in a [`ReferenceMatch`].
     pub fn new(references: impl IntoIterator<Item = PhotoFeatures>) -> Self {
-        let (references, hashes) = references
-            .into_iter()
+        let references: Vec<Option<Known>> =
+            references.into_iter().map(|features| Known::of(&features)).collect();
+        let (hashed, hashes) = references
+            .iter()
             .enumerate()
-            .filter(|(_, features)| features.version == PhotoFeatures::VERSION && can_match(features))
-            .map(|(position, features)| (position, features.pdq))
+            .filter_map(|(position, known)| Some((position, known.as_ref()?.pdq)))
             .unzip();
-        Self { hashes: LinearScan::new(hashes), references }
+        let windows = WindowIndex::new(references.len(), references.as_slice());
+        Self { references, hashes: LinearScan::new(hashes), hashed, windows }
     }
 
-    /// Every reference within `radius` of the photo or of one of its symmetries, nearest first, ties by position.
-    ///
-    /// A photo whose quality is below [`MIN_QUALITY`] matches nothing.
-    pub fn matches(&self, photo: &Photo, radius: HammingDistance) -> Vec<ReferenceMatch> {
-        if !can_match(&photo.features) {
-            return Vec::new();
-        }
-        // In the order of the symmetries, so that the stable sort leaves the first of equally near transforms in front.
-        let mut found = Vec::new();
-        for transform in SYMMETRIES {
-            let query = &photo.dihedral[undone_by(transform) as usize];
-            for neighbour in self.hashes.within(query, radius) {
-                let reference = self.references[neighbour.item];
-                found.push(ReferenceMatch { reference, distance: neighbour.distance, transform });
+    /// Whether every reference is looked for by its windows. Otherwise only those that are proposed are.
+    pub fn searches_all(&self) -> bool {
+        self.windows.len() <= MAX_WINDOWS_SEARCHED
+    }
+
+    /// Whether a reference can be found by more than its hash.
+    pub fn has_detail(&self, reference: usize) -> bool {
+        self.references[reference].as_ref().is_some_and(|known| known.detail.is_some())
+    }
+
+    /// Whether two references are nearly the same picture.
+    pub fn are_near_duplicates(&self, one: usize, other: usize) -> bool {
+        let known = |reference: usize| self.references[reference].as_ref();
+        match (known(one), known(other)) {
+            (Some(Known { detail: Some(a), .. }), Some(Known { detail: Some(b), .. })) => {
+                a.layout.is_near(&b.layout)
             }
+            (Some(a), Some(b)) => a.pdq.distance(&b.pdq) <= DEFAULT_RADIUS && a.can_match() && b.can_match(),
+            _ => false,
         }
-        found.sort_by_key(|found| (found.reference, found.distance));
-        found.dedup_by_key(|found| found.reference);
-        found.sort_by_key(|found| (found.distance, found.reference));
+    }
+
+    /// Every reference that the photo is a copy of: the surest first, then the nearest by hash, then by position.
+    ///
+    /// `proposed` are references that something else speaks for; where the index does not [search all](Self::searches_all), only
+    /// they and those near by hash get a second look.
+    pub fn matches(
+        &self,
+        photo: &Photo,
+        settings: &MatchSettings<'_>,
+        proposed: &[usize],
+    ) -> Vec<ReferenceMatch> {
+        let near = self.near(photo);
+        let mut found: Vec<ReferenceMatch> = self
+            .laid_over(photo, &near, proposed)
+            .into_iter()
+            .filter_map(|candidate| {
+                let score = settings.score.probability(&candidate.measures);
+                (score >= settings.score.threshold()).then(|| self.told(photo, &candidate, score))
+            })
+            .collect();
+        found.extend(self.by_hash_alone(photo, &near, settings.radius));
+        found.sort_by(|a, b| {
+            let score = |m: &ReferenceMatch| m.score.unwrap_or(0.0);
+            score(b)
+                .total_cmp(&score(a))
+                .then_with(|| (a.distance, a.reference).cmp(&(b.distance, b.reference)))
+        });
         found
     }
-}
 
-fn can_match(features: &PhotoFeatures) -> bool {
-    features.quality >= MIN_QUALITY
-}
-
-/// What brings a picture back after `transform`.
-///
-/// If the photo is the reference turned a quarter counter-clockwise, then the photo turned a quarter *clockwise* is the reference,
-/// and the hash of that is the one to look for.
-fn undone_by(transform: Transform) -> Transform {
-    match transform {
-        Transform::Rotate90 => Transform::Rotate270,
-        Transform::Rotate270 => Transform::Rotate90,
-        own_inverse => own_inverse,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use touchstone_types::Hash256;
-
-    fn features(pdq: Hash256, quality: u8) -> PhotoFeatures {
-        PhotoFeatures { version: PhotoFeatures::VERSION, pdq, quality: Quality::new(quality).unwrap() }
+    /// The references that a second look is worth, each at the place where it fits best, by position.
+    pub fn candidates(&self, photo: &Photo, proposed: &[usize]) -> Vec<Candidate> {
+        self.laid_over(photo, &self.near(photo), proposed)
     }
 
-    /// A photo whose eight hashes are far apart: hash `i` has word `i / 2` half set.
-    fn photo(quality: u8) -> Photo {
-        let half = |i: usize| if i.is_multiple_of(2) { 0xffff_ffff } else { 0xffff_ffff << 32 };
-        let dihedral = std::array::from_fn(|i| {
-            let mut words = [0; 4];
-            words[i / 2] = half(i);
-            Hash256::from_words(words)
+    /// The references nearest to the photo by hash, each in its nearest orientation: the nearest first.
+    fn near(&self, photo: &Photo) -> Vec<Near> {
+        // In the order of the symmetries, so that the stable sort leaves the first of equally near transforms in front.
+        let mut near = Vec::new();
+        for transform in SYMMETRIES {
+            let query = &photo.dihedral[undone_by(transform) as usize];
+            for neighbour in self.hashes.within(query, PROPOSAL_RADIUS) {
+                let (reference, distance) = (self.hashed[neighbour.item], neighbour.distance);
+                near.push(Near { reference, distance, transform });
+            }
+        }
+        near.sort_by_key(|near| (near.reference, near.distance));
+        near.dedup_by_key(|near| near.reference);
+        near.sort_by_key(|near| (near.distance, near.reference));
+        near
+    }
+
+    fn by_hash_alone(&self, photo: &Photo, near: &[Near], radius: HammingDistance) -> Vec<ReferenceMatch> {
+        let is_match = |near: &&Near| {
+            let known = self.references[near.reference].as_ref();
+            near.distance <= radius && known.is_some_and(|known| known.detail.is_none() && known.can_match())
+        };
+        if photo.features.quality < MIN_QUALITY {
+            return Vec::new();
+        }
+        let found = near.iter().filter(is_match).map(|near| ReferenceMatch {
+            reference: near.reference,
+            distance: near.distance,
+            alteration: Alteration::turned(near.transform),
+            score: None,
+            overlay: None,
         });
-        Photo { sha256: [0; 32], features: features(dihedral[0], quality), dihedral }
+        found.collect()
     }
 
-    #[test]
-    fn the_transform_is_what_was_done_to_the_reference() {
-        let photo = photo(100);
-        for (i, expected) in [
-            (0, Transform::None),
-            (1, Transform::Mirror),
-            (2, Transform::Flip),
-            (3, Transform::Rotate270),
-            (4, Transform::Rotate180),
-            (5, Transform::Rotate90),
-            (6, Transform::Transpose),
-            (7, Transform::Transverse),
-        ] {
-            let index = PhotoIndex::new([features(photo.dihedral[i], 100)]);
-            let found = index.matches(&photo, DEFAULT_RADIUS);
-            let expected = ReferenceMatch {
-                reference: 0,
-                distance: HammingDistance::new(0).unwrap(),
-                transform: expected,
+    fn laid_over(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
+        let sight = &*photo.sight;
+        let (across, down) =
+            (sight.canvas.width() as f32 / sight.width, sight.canvas.height() as f32 / sight.height);
+        let wanted = |reference: usize| self.searches_all() || proposed.contains(&reference);
+        // A reference of which the hash is near may have windows at a better place.
+        let mut hits = self.windows.hits(&sight.windows, self.references.as_slice(), wanted, MAX_BY_WINDOWS);
+        if !self.searches_all() {
+            let by_hash = |reference: usize| near.iter().take(MAX_BY_HASH).any(|n| n.reference == reference);
+            hits.extend(self.windows.hits(&sight.windows, self.references.as_slice(), by_hash, MAX_BY_HASH));
+        }
+        let votes_for = |reference: usize| {
+            hits.iter().filter(|hit| hit.reference == reference).map(|hit| hit.votes).max().unwrap_or(0)
+        };
+        let by_hash =
+            near.iter().filter(|near| self.has_detail(near.reference)).take(MAX_BY_HASH).map(|near| {
+                (
+                    near.reference,
+                    near.transform,
+                    whole_picture(near.transform, sight.canvas.width(), sight.canvas.height()),
+                )
+            });
+        let by_windows = hits.iter().filter_map(|hit| {
+            let detail = self.references[hit.reference].as_ref()?.detail.as_ref()?;
+            let (w, h) = (f32::from(detail.width), f32::from(detail.height));
+            let [a, b, c, d] = hit.a;
+            let pose = Pose {
+                a: [a * w * across, b * h * across, c * w * down, d * h * down],
+                b: [hit.b[0] * across, hit.b[1] * down],
             };
-            assert_eq!(found, [expected]);
+            Some((hit.reference, hit.transform, pose))
+        });
+        let mut candidates: Vec<Candidate> = by_hash
+            .chain(by_windows)
+            .filter_map(|(reference, transform, pose)| {
+                self.candidate(photo, reference, transform, pose, votes_for(reference))
+            })
+            .collect();
+        candidates.sort_by_key(|candidate| (candidate.reference, usize::MAX - candidate.n_exact));
+        candidates.dedup_by_key(|candidate| candidate.reference);
+        candidates
+    }
+
+    fn candidate(
+        &self,
+        photo: &Photo,
+        reference: usize,
+        transform: Transform,
+        pose: Pose,
+        votes: usize,
+    ) -> Option<Candidate> {
+        let sight = &*photo.sight;
+        let detail = self.references[reference].as_ref()?.detail.as_ref()?;
+        let target = Target::of(&detail.layout);
+        let is_small = sight.width.max(sight.height) < SMALL;
+        let distance = self.distance(photo, reference);
+        let setting = Setting { aspect: detail.aspect(), votes, distance, is_small };
+        let aligned = align(&target, &sight.canvas, pose);
+        // What lies over a picture can draw the reference away from a place that was right.
+        let fits = [aligned, Some(pose)].into_iter().flatten().filter_map(|pose| {
+            let fit = Fit::of(&target, &sight.canvas, &pose, &setting)?;
+            fit.is_telling.then_some((pose, fit))
+        });
+        let (pose, Fit { measures, covered, n_exact, .. }) = fits.max_by_key(|(_, fit)| fit.n_exact)?;
+        Some(Candidate { reference, measures, transform, pose, covered, n_exact })
+    }
+
+    fn told(&self, photo: &Photo, candidate: &Candidate, score: f64) -> ReferenceMatch {
+        let Candidate { reference, pose, covered, .. } = candidate;
+        let (alteration, overlay) = alteration::read(pose, *covered, &photo.sight.canvas);
+        let distance = self.distance(photo, *reference);
+        ReferenceMatch {
+            reference: *reference,
+            distance,
+            alteration,
+            score: Some(score),
+            overlay: Some(overlay),
         }
     }
 
-    #[test]
-    fn of_equally_near_transforms_the_first_is_named_and_each_reference_once() {
-        let mut photo = photo(100);
-        photo.dihedral = [photo.dihedral[0]; 8];
-        let index = PhotoIndex::new([features(photo.dihedral[0], 100); 2]);
-        let found = index.matches(&photo, DEFAULT_RADIUS);
-        assert_eq!(
-            found.iter().map(|f| (f.reference, f.transform)).collect::<Vec<_>>(),
-            [(0, Transform::None), (1, Transform::None)]
-        );
+    /// The smallest distance over the symmetries.
+    fn distance(&self, photo: &Photo, reference: usize) -> HammingDistance {
+        let all = self.references[reference]
+            .iter()
+            .flat_map(|known| photo.dihedral.iter().map(|hash| hash.distance(&known.pdq)));
+        all.min().unwrap_or(const { HammingDistance::new(256).expect("at most 256") })
+    }
+}
+
+impl Known {
+    fn of(features: &PhotoFeatures) -> Option<Self> {
+        if features.version != PhotoFeatures::VERSION {
+            return None;
+        }
+        let detail = features.detail.as_ref().and_then(Detail::from_bytes);
+        Some(Self { pdq: features.pdq, quality: features.quality, detail })
     }
 
-    #[test]
-    fn low_quality_never_matches_on_either_side_and_keeps_its_position() {
-        let hash = photo(100).dihedral[0];
-        let mut old = features(hash, 100);
-        old.version = PhotoFeatures::VERSION + 1;
-        let index = PhotoIndex::new([features(hash, 49), old, features(hash, 50)]);
-        let found = |quality| index.matches(&photo(quality), DEFAULT_RADIUS);
-        assert_eq!(found(50).iter().map(|f| f.reference).collect::<Vec<_>>(), [2]);
-        assert_eq!(found(49), []);
+    /// Whether the hash may speak for itself.
+    fn can_match(&self) -> bool {
+        self.quality >= MIN_QUALITY
     }
+}
 
-    #[test]
-    fn the_nearest_reference_comes_first() {
-        let photo = photo(100);
-        let mut words = *photo.dihedral[0].words();
-        words[3] ^= 0b111;
-        let index =
-            PhotoIndex::new([features(Hash256::from_words(words), 90), features(photo.dihedral[0], 90)]);
-        let found = index.matches(&photo, DEFAULT_RADIUS);
-        assert_eq!(
-            found.iter().map(|f| (f.reference, f.distance.bits())).collect::<Vec<_>>(),
-            [(1, 0), (0, 3)]
-        );
-    }
+/// A reference that is near by its hash.
+struct Near {
+    reference: usize,
+    distance: HammingDistance,
+    transform: Transform,
+}
+
+/// The place of a reference that fills the photo after `transform`.
+fn whole_picture(transform: Transform, width: usize, height: usize) -> Pose {
+    let (width, height) = (width as f32, height as f32);
+    let m = matrix(transform);
+    let a = [m[0] * width, m[1] * width, m[2] * height, m[3] * height];
+    Pose { a, b: [0.5 * (width - a[0] - a[1]), 0.5 * (height - a[2] - a[3])] }
 }

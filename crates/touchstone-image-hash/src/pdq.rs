@@ -28,6 +28,18 @@ pub(crate) const SYMMETRIES: [Transform; 8] = [
     Transform::Transverse,
 ];
 
+/// What brings a picture back after `transform`.
+///
+/// If the photo is the reference turned a quarter counter-clockwise, then the photo turned a quarter *clockwise* is the reference,
+/// and the hash of that is the one to look for.
+pub(crate) fn undone_by(transform: Transform) -> Transform {
+    match transform {
+        Transform::Rotate90 => Transform::Rotate270,
+        Transform::Rotate270 => Transform::Rotate90,
+        own_inverse => own_inverse,
+    }
+}
+
 /// The hashes of one picture turned and mirrored in all eight ways, in the order of [`Transform::ALL`].
 ///
 /// Entry `i` is the hash that the picture would have after `Transform::ALL[i]` was done *to it*; entry 0 is its own hash.

@@ -1,7 +1,5 @@
 //! A decoded picture: upright 8-bit pixels without transparency, the only form that the hashes read.
 
-use crate::shrink::{cells, mean_cells};
-
 /// A decoded picture of at least one pixel, rows from top to bottom, pixels from left to right.
 ///
 /// Grey pictures are kept apart from coloured ones because PDQ takes their values as they are: making them red, green and blue
@@ -20,6 +18,8 @@ pub(crate) enum Pixels {
     Grey(Vec<u8>),
     /// Red, green, blue: three bytes a pixel.
     Rgb(Vec<u8>),
+    /// Luma, blue and red chroma (BT.601, all 256 values), as a JPEG has them: three bytes a pixel.
+    LumaAndChroma(Vec<u8>),
 }
 
 impl Picture {
@@ -37,6 +37,10 @@ impl Picture {
         Self::new(width, height, Pixels::Grey(grey))
     }
 
+    pub(crate) fn from_luma_and_chroma(width: u32, height: u32, samples: Vec<u8>) -> Option<Self> {
+        Self::new(width, height, Pixels::LumaAndChroma(samples))
+    }
+
     /// Width in pixels, at least 1.
     pub fn width(&self) -> u32 {
         self.width
@@ -47,28 +51,6 @@ impl Picture {
         self.height
     }
 
-    /// The picture with each side above `max_side` pixels (0 counts as 1) shrunk to at most that many, by averaging whole pixels.
-    ///
-    /// The sides are shrunk apart from each other, by whole factors, so proportions are not always kept. Each sample is the mean of
-    /// a cell, rounded half up. This is how [`Pdq::of`](crate::Pdq::of) shrinks, but for the rounding; one decoded picture gives
-    /// both the hash and small planes of colour.
-    pub fn shrunk(&self, max_side: u32) -> Self {
-        let max_side = max_side.max(1) as usize;
-        let (rows, cols) = (self.height as usize, self.width as usize);
-        let (down, across) = (cells(rows, max_side), cells(cols, max_side));
-        let rounded = |sum: u64, count: u64| ((sum + count / 2) / count) as u8;
-        let pixels = match &self.pixels {
-            Pixels::Grey(grey) => {
-                Pixels::Grey(mean_cells(grey, cols, &down, &across, |&[sum], count| rounded(sum, count)))
-            }
-            Pixels::Rgb(rgb) => {
-                let mean = |sums: &[u64; 3], count| sums.map(|sum| rounded(sum, count));
-                Pixels::Rgb(mean_cells(rgb, cols, &down, &across, mean).into_flattened())
-            }
-        };
-        Self { width: (across.len() - 1) as u32, height: (down.len() - 1) as u32, pixels }
-    }
-
     pub(crate) fn pixels(&self) -> &Pixels {
         &self.pixels
     }
@@ -76,7 +58,7 @@ impl Picture {
     fn new(width: u32, height: u32, pixels: Pixels) -> Option<Self> {
         let (bytes, per_pixel) = match &pixels {
             Pixels::Grey(grey) => (grey.len(), 1),
-            Pixels::Rgb(rgb) => (rgb.len(), 3),
+            Pixels::Rgb(samples) | Pixels::LumaAndChroma(samples) => (samples.len(), 3),
         };
         let expected = (width as u128) * (height as u128) * per_pixel;
         (width > 0 && height > 0 && bytes as u128 == expected).then_some(Self { width, height, pixels })
@@ -94,17 +76,5 @@ mod tests {
         assert!(Picture::from_grey(2, 3, vec![0; 6]).is_some());
         assert!(Picture::from_grey(0, 3, vec![]).is_none());
         assert!(Picture::from_grey(u32::MAX, u32::MAX, vec![]).is_none());
-    }
-
-    #[test]
-    fn a_shrunk_picture_has_the_means_of_whole_pixels() {
-        let grey = Picture::from_grey(4, 2, vec![0, 1, 10, 30, 2, 3, 20, 41]).unwrap();
-        assert_eq!(grey.shrunk(2), Picture::from_grey(2, 2, vec![1, 20, 3, 31]).unwrap());
-        assert_eq!(grey.shrunk(1), Picture::from_grey(1, 1, vec![13]).unwrap());
-        assert_eq!(grey.shrunk(0), grey.shrunk(1));
-        assert_eq!(grey.shrunk(4), grey);
-        // Three columns in two cells: one of a single column, one of two.
-        let rgb = Picture::from_rgb(3, 1, vec![1, 2, 3, 10, 20, 30, 20, 40, 50]).unwrap();
-        assert_eq!(rgb.shrunk(2), Picture::from_rgb(2, 1, vec![1, 2, 3, 15, 30, 40]).unwrap());
     }
 }

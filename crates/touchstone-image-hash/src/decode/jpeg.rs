@@ -25,19 +25,19 @@ use crate::pdq::Pdq;
 
 const FORMAT: &str = "JPEG";
 
-/// The pixels as stored, grey or red, green and blue, and how they are to be turned.
+/// The pixels as stored, how they are to be turned, and whether they are luma and chroma instead of red, green and blue.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
     colours: Colours,
-) -> Result<(DynamicImage, Orientation), DecodeError> {
+) -> Result<(DynamicImage, Orientation, bool), DecodeError> {
     if let Some(scan) = Scan::first_of(bytes)
         && let Some(decoded) = decode_fast(&scan, bytes, limits, colours)?
     {
         return Ok(decoded);
     }
     let plain::Decoded { width, height, pixels, grey, exif } = plain::decode(bytes, limits)?;
-    Ok((image_of(width, height, pixels, grey)?, orientation(exif.as_ref())))
+    Ok((image_of(width, height, pixels, grey)?, orientation(exif.as_ref()), false))
 }
 
 /// The picture if it is large and nothing is wrong with the file.
@@ -46,7 +46,7 @@ fn decode_fast(
     bytes: &[u8],
     limits: &DecodeLimits,
     colours: Colours,
-) -> Result<Option<(DynamicImage, Orientation)>, DecodeError> {
+) -> Result<Option<(DynamicImage, Orientation, bool)>, DecodeError> {
     let Some(bytes) = scan.unmistakable(bytes, limits) else { return Ok(None) };
     // The format's own limit; ours is checked below, where the error can say the size.
     let options =
@@ -64,7 +64,8 @@ fn decode_fast(
     }
     let space = match (decoder.input_colorspace(), colours) {
         (Some(ColorSpace::Luma), _) => ColorSpace::Luma,
-        (Some(ColorSpace::YCbCr), Colours::LumaAbove(side)) if width.max(height) > side => ColorSpace::Luma,
+        (Some(ColorSpace::YCbCr), Colours::Luma) => ColorSpace::Luma,
+        (Some(ColorSpace::YCbCr), Colours::LumaAndChroma) => ColorSpace::YCbCr,
         _ => ColorSpace::RGB,
     };
     let most = max_scans(limits, width as usize * height as usize);
@@ -72,7 +73,7 @@ fn decode_fast(
     let pixels: Result<Vec<u8>, DecodeErrors> = decoder.decode();
     let Ok(pixels) = pixels else { return Ok(None) };
     let image = image_of(width, height, pixels, space == ColorSpace::Luma)?;
-    Ok(Some((image, orientation(decoder.exif()))))
+    Ok(Some((image, orientation(decoder.exif()), space == ColorSpace::YCbCr)))
 }
 
 fn image_of(width: u32, height: u32, pixels: Vec<u8>, grey: bool) -> Result<DynamicImage, DecodeError> {

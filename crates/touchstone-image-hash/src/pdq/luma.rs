@@ -22,6 +22,9 @@ pub(super) fn full_size(picture: &Picture) -> Luma {
         Pixels::Rgb(rgb) => {
             rgb.as_chunks().0.iter().map(|pixel: &[u8; 3]| weigh(pixel.map(f32::from))).collect()
         }
+        Pixels::LumaAndChroma(samples) => {
+            samples.as_chunks().0.iter().map(|&[luma, _, _]| f32::from(luma)).collect()
+        }
     };
     Luma { rows, cols, values }
 }
@@ -42,6 +45,9 @@ pub(super) fn working_size(picture: &Picture) -> Luma {
         Pixels::Rgb(rgb) => mean_cells(rgb, cols, &down, &across, |sums: &[u64; 3], count| {
             weigh(sums.map(|sum| sum as f32)) / count as f32
         }),
+        Pixels::LumaAndChroma(samples) => {
+            mean_cells(samples, cols, &down, &across, |&[luma, _, _], count| luma as f32 / count as f32)
+        }
     };
     Luma { rows: down.len() - 1, cols: across.len() - 1, values }
 }

@@ -120,15 +120,15 @@ fn shrunk_plainly(picture: &Picture) -> Vec<f32> {
                     count += 1;
                     match picture.pixels() {
                         Pixels::Grey(grey) => sums[0] += u64::from(grey[y * width + x]),
-                        Pixels::Rgb(rgb) => {
-                            (0..3).for_each(|c| sums[c] += u64::from(rgb[(y * width + x) * 3 + c]));
+                        Pixels::Rgb(samples) | Pixels::LumaAndChroma(samples) => {
+                            (0..3).for_each(|c| sums[c] += u64::from(samples[(y * width + x) * 3 + c]));
                         }
                     }
                 }
             }
             let [a, b, c] = sums.map(|sum| sum as f32);
             let sum = match picture.pixels() {
-                Pixels::Grey(_) => a,
+                Pixels::Grey(_) | Pixels::LumaAndChroma(_) => a,
                 Pixels::Rgb(_) => 0.299 * a + 0.587 * b + 0.114 * c,
             };
             means.push(sum / count as f32);
@@ -147,7 +147,8 @@ fn shrinking_equals_its_plain_form_to_the_last_bit() {
         let crate::picture::Pixels::Rgb(rgb) = coloured.pixels() else { panic!("coloured") };
         let grey = rgb.iter().step_by(3).copied().collect();
         let grey = Picture::from_grey(width, height, grey).unwrap();
-        for picture in [coloured, grey] {
+        let separated = Picture::from_luma_and_chroma(width, height, rgb.clone()).unwrap();
+        for picture in [coloured, grey, separated] {
             assert!(luma::working_size(&picture).values == shrunk_plainly(&picture), "{width}x{height}");
         }
     }

@@ -1,0 +1,226 @@
+//! The second look: how well a reference fits where it was laid over a photo.
+
+use touchstone_types::HammingDistance;
+
+use crate::align::{Pose, Target, Tone, channels_of};
+use crate::layout::{CELLS, COLOUR_CELLS, Canvas, Cells, N_CELLS, correlation, fine_structure};
+
+/// A cell agrees if its luma is so near to what the reference says.
+const AGREES: f32 = 14.0;
+
+/// A cell as far off as this has something else on it.
+const COVERED: f32 = 30.0;
+
+/// So much of a change of tone, for each grey value of it, may be wrong.
+const TONE_SLACK: f32 = 0.2;
+
+/// Fine structure below this many grey values says nothing.
+const STRUCTURE: f32 = 4.0;
+
+/// Names of the measures, in the order of [`Fit::measures`].
+///
+/// | name | meaning | range |
+/// |---|---|---|
+/// | `fine` | −ln(1 − correlation) of fine structure over the cells that agree | 0 to 7.6 |
+/// | `fine_all` | the same over all cells inside the photo | 0 to 7.6 |
+/// | `whole` | the same of the luma itself, over all cells | 0 to 7.6 |
+/// | `agreeing` | share of cells whose luma agrees within 14 of 255 | 0 to 1 |
+/// | `sharp` | of agreeing cells with structure, the share whose structure agrees | 0 to 1 |
+/// | `exact` | the same with their luma within 5 | 0 to 1 |
+/// | `tone` | by how much the photo is brighter or darker, in tens of grey values | 0 to 6 |
+/// | `gain` | by how much its contrast is larger or smaller: absolute logarithm | 0 to 1.2 |
+/// | `colour` | mean difference of chroma over agreeing cells, grey values | 0 to 10 |
+/// | `colour_most` | largest difference of chroma, in tens of grey values | 0 to 6 |
+/// | `grey` | 1 for a grey copy of a coloured reference: the differences of colour are then 0 | 0 or 1 |
+/// | `stretch` | ten times the logarithm of the change of aspect ratio, absolute | 0 to 5 |
+/// | `area` | share of the reference inside the photo | 0 to 1 |
+/// | `texture` | ln of the strength of the reference's fine structure, grey values | −0.7 to 4 |
+/// | `structured` | ln of one more than the number of agreeing cells with structure | 0 to 6.4 |
+/// | `votes` | ln of one more than the number of windows that agree; 0 for small photos | 0 to 3.6 |
+/// | `hash` | by how many bits, in sixteens, the whole-picture hashes are nearer than 64 | 0 to 4 |
+/// | `small` | 1 for a photo too small for windows to be counted | 0 or 1 |
+pub const MEASURES: [&str; N_MEASURES] = [
+    "fine",
+    "fine_all",
+    "whole",
+    "agreeing",
+    "sharp",
+    "exact",
+    "tone",
+    "gain",
+    "colour",
+    "colour_most",
+    "grey",
+    "stretch",
+    "area",
+    "texture",
+    "structured",
+    "votes",
+    "hash",
+    "small",
+];
+
+pub(crate) const N_MEASURES: usize = 18;
+
+/// What the second look measures of one reference laid over one photo; see [`MEASURES`].
+pub type Measures = [f32; N_MEASURES];
+
+/// A reference laid over a photo.
+#[derive(Debug, Clone)]
+pub(crate) struct Fit {
+    pub(crate) measures: Measures,
+    /// Share of the cells inside the photo that have something else on them.
+    pub(crate) covered: f32,
+    /// Whether there is enough to compare at all.
+    pub(crate) is_telling: bool,
+    /// How many cells with structure fit exactly: of two places of one reference the better has more.
+    pub(crate) n_exact: usize,
+}
+
+/// What is known of the two pictures beside what lies under the cells.
+pub(crate) struct Setting {
+    /// Width over height of the reference.
+    pub(crate) aspect: f32,
+    /// Windows that agree on the place.
+    pub(crate) votes: usize,
+    /// How far apart the hashes of the whole pictures are.
+    pub(crate) distance: HammingDistance,
+    /// Whether the photo is too small for windows to be found.
+    pub(crate) is_small: bool,
+}
+
+impl Fit {
+    /// Looks at the reference at its place. `None` if too little of it lies in the photo.
+    pub(crate) fn of(target: &Target<'_>, canvas: &Canvas, pose: &Pose, setting: &Setting) -> Option<Self> {
+        let luma = &target.luma;
+        let under = pose.under(canvas);
+        let n_inside = under.n_inside();
+        if n_inside < N_CELLS / 8 {
+            return None;
+        }
+        let tone = Tone::found(luma, target, &under);
+        let expected = tone.expected(luma, target);
+        // Where the photo is much brighter or darker, what was cut off within a cell makes its mean less sure.
+        let off = |k: usize| {
+            let change = (expected[k] - luma[k]).abs();
+            ((under.luma[k] - expected[k]).abs() - TONE_SLACK * change).max(0.0)
+        };
+        let inside = &*under.inside;
+        let agrees: [bool; N_CELLS] = std::array::from_fn(|k| inside[k] && off(k) < AGREES);
+        let agreeing: Vec<usize> = (0..N_CELLS).filter(|&k| agrees[k]).collect();
+        let n_agreeing = agreeing.len() as f32;
+        let over_agreeing = |value: &dyn Fn(usize) -> f32| {
+            agreeing.iter().map(|&k| value(k)).sum::<f32>() / n_agreeing.max(1.0)
+        };
+        let fine_of =
+            |known: &[bool; N_CELLS]| (fine_structure(&expected, known), fine_structure(&under.luma, known));
+        let correlated = |a: &Cells, b: &Cells, known: &[bool; N_CELLS]| {
+            correlation((0..N_CELLS).filter(|&k| known[k]).map(|k| (a[k], b[k])))
+        };
+        let (reference, photo) = fine_of(&agrees);
+        let (reference_all, photo_all) = fine_of(inside);
+        let fine = correlated(&reference, &photo, &agrees);
+        let structured: Vec<usize> =
+            agreeing.iter().copied().filter(|&k| reference[k].abs() >= STRUCTURE).collect();
+        let is_sharp = |k: usize| (reference[k] - photo[k]).abs() < 0.25 * reference[k].abs() + 1.0;
+        let share = |holds: &dyn Fn(usize) -> bool| {
+            structured.iter().filter(|&&k| holds(k)).count() as f32 / structured.len().max(1) as f32
+        };
+        let texture = over_agreeing(&|k| reference[k] * reference[k]).sqrt();
+        let colours = Colours::of(target, canvas, pose, tone, &agrees);
+        let (across, down) = pose.sides();
+        let stretch = ln(across / down.max(1e-6) / setting.aspect).abs();
+        let area = n_inside as f32 / N_CELLS as f32;
+        let measures = [
+            surprise(fine),
+            surprise(correlated(&reference_all, &photo_all, inside)),
+            surprise(correlated(&expected, &under.luma, inside)),
+            n_agreeing / n_inside as f32,
+            share(&is_sharp),
+            share(&|k| is_sharp(k) && off(k) < 5.0),
+            over_agreeing(&|k| (expected[k] - luma[k]).abs()).min(60.0) / 10.0,
+            ln(tone.gain.clamp(0.3, 3.0)).abs(),
+            if colours.is_grey_copy { 0.0 } else { colours.mean.min(10.0) },
+            if colours.is_grey_copy { 0.0 } else { colours.most.min(60.0) / 10.0 },
+            f32::from(u8::from(colours.is_grey_copy)),
+            (10.0 * stretch).min(5.0),
+            area,
+            ln(texture + 0.5),
+            ln(structured.len() as f32 + 1.0),
+            if setting.is_small { 0.0 } else { ln(setting.votes as f32 + 1.0) },
+            (64.0 - f32::from(setting.distance.bits())).max(0.0) / 16.0,
+            f32::from(u8::from(setting.is_small)),
+        ];
+        let covered =
+            (0..N_CELLS).filter(|&k| inside[k] && off(k) > COVERED).count() as f32 / n_inside as f32;
+        let is_telling = structured.len() >= 8
+            && area >= 0.2
+            && fine >= 0.85
+            && stretch < 0.5
+            && n_agreeing >= 0.5 * n_inside as f32;
+        let n_exact = structured.iter().filter(|&&k| is_sharp(k) && off(k) < 5.0).count();
+        Some(Self { measures, covered, is_telling, n_exact })
+    }
+}
+
+/// −ln of what is missing to a perfect correlation.
+fn surprise(correlation: f32) -> f32 {
+    -ln(1.0005 - correlation.clamp(0.0, 1.0))
+}
+
+fn ln(x: f32) -> f32 {
+    libm::log(f64::from(x)) as f32
+}
+
+/// How the colours differ where the luma agrees.
+struct Colours {
+    mean: f32,
+    most: f32,
+    is_grey_copy: bool,
+}
+
+impl Colours {
+    fn of(target: &Target<'_>, canvas: &Canvas, pose: &Pose, tone: Tone, agrees: &[bool; N_CELLS]) -> Self {
+        /// Cells of luma along a cell of colour.
+        const STEP: usize = CELLS / COLOUR_CELLS;
+        let (mut n, mut sum, mut most) = (0.0_f32, 0.0_f32, 0.0_f32);
+        let (mut of_reference, mut of_photo) = (0.0_f32, 0.0_f32);
+        for cell in 0..COLOUR_CELLS * COLOUR_CELLS {
+            let (column, row) = (cell % COLOUR_CELLS * STEP, cell / COLOUR_CELLS * STEP);
+            let (mut blue, mut red, mut luma, mut clear) = (0.0, 0.0, 0.0, true);
+            for y in row..row + STEP {
+                for x in column..column + STEP {
+                    clear &= agrees[y * CELLS + x];
+                    let middle = |cell: usize| (cell as f32 + 0.5) / CELLS as f32;
+                    let (u, v) = pose.apply(middle(x), middle(y));
+                    let (b, r) = canvas.colour(u, v);
+                    (blue, red) = (blue + b, red + r);
+                    luma += target.luma[y * CELLS + x];
+                }
+            }
+            if !clear {
+                continue;
+            }
+            let chroma = |value: f32| value - 128.0;
+            let per_sample = 1.0 / (STEP * STEP) as f32;
+            let (blue, red) = (chroma(blue * per_sample), chroma(red * per_sample));
+            let (wanted_blue, wanted_red) = target.layout.colour(cell);
+            let [r, g, b] = tone.channels(luma * per_sample, channels_of(wanted_blue, wanted_red));
+            let toned = 0.299 * r + 0.587 * g + 0.114 * b;
+            let (toned_blue, toned_red) = (0.564 * (b - toned), 0.713 * (r - toned));
+            let change = (toned_blue - chroma(wanted_blue)).abs() + (toned_red - chroma(wanted_red)).abs();
+            let change = change + 0.2 * (toned - luma * per_sample).abs();
+            let difference = (blue - toned_blue).abs() + (red - toned_red).abs();
+            let difference = (difference - change).max(0.0);
+            n += 1.0;
+            sum += difference;
+            most = most.max(difference);
+            of_reference += chroma(wanted_blue).abs() + chroma(wanted_red).abs();
+            of_photo += blue.abs() + red.abs();
+        }
+        let n = n.max(1.0);
+        // A grey file decodes to grey values; JPEG leaves a trace of colour.
+        let is_grey_copy = of_photo / n < 0.8 && of_reference / n > 1.0;
+        Self { mean: sum / n, most, is_grey_copy }
+    }
+}

@@ -1,0 +1,244 @@
+//! A reference at the size of a thumbnail, stretched to a square: what a photo is compared with, cell by cell.
+
+use crate::plane::{Plane, Planes};
+
+/// Cells along each side.
+pub(crate) const CELLS: usize = 24;
+
+/// All cells.
+pub(crate) const N_CELLS: usize = CELLS * CELLS;
+
+/// Cells along each side of the colours.
+pub(crate) const COLOUR_CELLS: usize = 8;
+
+const N_COLOUR_CELLS: usize = COLOUR_CELLS * COLOUR_CELLS;
+
+/// Bytes of a layout.
+pub(crate) const LAYOUT_BYTES: usize = N_CELLS + 2 * N_COLOUR_CELLS;
+
+/// One value for each cell, row by row.
+pub(crate) type Cells = [f32; N_CELLS];
+
+/// The mean luma and colours of each cell, as bytes: the luma of [`CELLS`] rows, then blue and red chroma of [`COLOUR_CELLS`] rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout(Box<[u8; LAYOUT_BYTES]>);
+
+impl Layout {
+    pub(crate) fn of(planes: &Planes) -> Self {
+        let mut bytes = Box::new([0; LAYOUT_BYTES]);
+        let (luma, colours) = bytes.split_at_mut(N_CELLS);
+        let (blue, red) = colours.split_at_mut(N_COLOUR_CELLS);
+        for (plane, cells, out) in [
+            (&planes.luma, CELLS, luma),
+            (&planes.blue, COLOUR_CELLS, blue),
+            (&planes.red, COLOUR_CELLS, red),
+        ] {
+            for (byte, value) in out.iter_mut().zip(&plane.shrunk(cells, cells).values) {
+                *byte = (value + 0.5) as u8;
+            }
+        }
+        Self(bytes)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; LAYOUT_BYTES]) -> Self {
+        Self(Box::new(*bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; LAYOUT_BYTES] {
+        &self.0
+    }
+
+    pub(crate) fn luma(&self) -> Box<Cells> {
+        let mut cells = Box::new([0.0; N_CELLS]);
+        cells.iter_mut().zip(self.0.iter()).for_each(|(cell, &byte)| *cell = f32::from(byte));
+        cells
+    }
+
+    /// The colour cell over a cell.
+    pub(crate) const fn colour_cell(cell: usize) -> usize {
+        const STEP: usize = CELLS / COLOUR_CELLS;
+        cell / CELLS / STEP * COLOUR_CELLS + cell % CELLS / STEP
+    }
+
+    /// Blue and red chroma of a colour cell; 128 is no colour.
+    pub(crate) fn colour(&self, cell: usize) -> (f32, f32) {
+        (f32::from(self.0[N_CELLS + cell]), f32::from(self.0[N_CELLS + N_COLOUR_CELLS + cell]))
+    }
+
+    /// Whether two references are the same picture for all that their layouts tell: fine structure and colours agree.
+    pub(crate) fn is_near(&self, other: &Self) -> bool {
+        let (a, b) = (self.luma(), other.luma());
+        let everywhere = [true; N_CELLS];
+        let (fine_a, fine_b) = (fine_structure(&a, &everywhere), fine_structure(&b, &everywhere));
+        let colours_differ = (0..N_COLOUR_CELLS).map(|cell| {
+            let ((blue, red), (other_blue, other_red)) = (self.colour(cell), other.colour(cell));
+            (blue - other_blue).abs() + (red - other_red).abs()
+        });
+        let most = colours_differ.fold(0.0, f32::max);
+        most < 12.0 && correlation(fine_a.iter().copied().zip(fine_b.iter().copied())) > 0.97
+    }
+}
+
+/// What is left of each known cell when the mean of the known cells around it is taken away; 0 where nothing is known.
+pub(crate) fn fine_structure(cells: &Cells, known: &[bool; N_CELLS]) -> Box<Cells> {
+    let smooth = smoothed(cells, known);
+    let mut fine = Box::new([0.0; N_CELLS]);
+    for k in 0..N_CELLS {
+        if known[k] {
+            fine[k] = cells[k] - smooth[k];
+        }
+    }
+    fine
+}
+
+/// The mean of each known cell and the known ones around it, weighed 1 2 1 in both directions.
+pub(crate) fn smoothed(cells: &Cells, known: &[bool; N_CELLS]) -> Box<Cells> {
+    let mut smooth = Box::new([0.0; N_CELLS]);
+    for y in 0..CELLS {
+        for x in 0..CELLS {
+            let k = y * CELLS + x;
+            if !known[k] {
+                continue;
+            }
+            let (mut sum, mut total) = (0.0, 0.0);
+            for v in y.saturating_sub(1)..=(y + 1).min(CELLS - 1) {
+                for u in x.saturating_sub(1)..=(x + 1).min(CELLS - 1) {
+                    if known[v * CELLS + u] {
+                        let weight = f32::from(1 + u8::from(u == x)) * f32::from(1 + u8::from(v == y));
+                        sum += weight * cells[v * CELLS + u];
+                        total += weight;
+                    }
+                }
+            }
+            smooth[k] = sum / total;
+        }
+    }
+    smooth
+}
+
+/// Pearson's correlation; 0 where one side does not vary.
+pub(crate) fn correlation(pairs: impl Iterator<Item = (f32, f32)> + Clone) -> f32 {
+    let (mut n, mut sum_a, mut sum_b) = (0.0_f64, 0.0, 0.0);
+    for (a, b) in pairs.clone() {
+        n += 1.0;
+        sum_a += f64::from(a);
+        sum_b += f64::from(b);
+    }
+    let (mean_a, mean_b) = (sum_a / n.max(1.0), sum_b / n.max(1.0));
+    let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
+    for (a, b) in pairs {
+        let (a, b) = (f64::from(a) - mean_a, f64::from(b) - mean_b);
+        aa += a * a;
+        bb += b * b;
+        ab += a * b;
+    }
+    let scale = (aa * bb).sqrt();
+    if scale > 1e-9 { (ab / scale) as f32 } else { 0.0 }
+}
+
+/// What is kept of a listing's photo to lay references over it: bytes, because it is kept in caches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Canvas {
+    /// Luma, each level half the size of the one before.
+    luma: Vec<Bytes>,
+    blue: Bytes,
+    red: Bytes,
+}
+
+/// The longer side of a canvas is at most so many pixels.
+const CANVAS_SIDE: usize = 160;
+
+/// A side of the colours to one of the canvas.
+const COLOUR_STEP: usize = 4;
+
+impl Canvas {
+    pub(crate) fn of(planes: &Planes) -> Self {
+        let (width, height) = crate::plane::fitted(planes.luma.width, planes.luma.height, CANVAS_SIDE);
+        let mut plane = planes.luma.shrunk(width, height);
+        let mut luma = vec![Bytes::of(&plane)];
+        while plane.width >= 32 && plane.height >= 32 {
+            plane = plane.shrunk(plane.width / 2, plane.height / 2);
+            luma.push(Bytes::of(&plane));
+        }
+        let (width, height) = (width.div_ceil(COLOUR_STEP), height.div_ceil(COLOUR_STEP));
+        let colour = |plane: &Plane| Bytes::of(&plane.shrunk(width, height));
+        Self { luma, blue: colour(&planes.blue), red: colour(&planes.red) }
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.luma[0].width
+    }
+
+    pub(crate) fn height(&self) -> usize {
+        self.luma[0].height
+    }
+
+    /// The luma at a pixel of the canvas.
+    pub(crate) fn pixel(&self, x: usize, y: usize) -> f32 {
+        f32::from(self.luma[0].values[y * self.luma[0].width + x])
+    }
+
+    /// The luma at a point, from the coarsest level on which `footprint` pixels of the canvas are still some pixels.
+    pub(crate) fn level(&self, footprint: f32) -> Level<'_> {
+        let mut number = 0;
+        while number + 1 < self.luma.len() && footprint / (2 << number) as f32 >= 2.5 {
+            number += 1;
+        }
+        let (whole, bytes) = (&self.luma[0], &self.luma[number]);
+        let share = |part: usize, whole: usize| part as f32 / whole as f32;
+        Level { bytes, across: share(bytes.width, whole.width), down: share(bytes.height, whole.height) }
+    }
+
+    /// Blue and red chroma at a point.
+    pub(crate) fn colour(&self, x: f32, y: f32) -> (f32, f32) {
+        let x = x * self.blue.width as f32 / self.width() as f32;
+        let y = y * self.blue.height as f32 / self.height() as f32;
+        (self.blue.at(x, y), self.red.at(x, y))
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.luma.iter().chain([&self.blue, &self.red]).map(|plane| plane.values.len()).sum()
+    }
+}
+
+/// One level of a canvas, asked by points of the canvas.
+pub(crate) struct Level<'a> {
+    bytes: &'a Bytes,
+    across: f32,
+    down: f32,
+}
+
+impl Level<'_> {
+    pub(crate) fn at(&self, x: f32, y: f32) -> f32 {
+        self.bytes.at(x * self.across, y * self.down)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bytes {
+    width: usize,
+    height: usize,
+    values: Vec<u8>,
+}
+
+impl Bytes {
+    fn of(plane: &Plane) -> Self {
+        let values = plane.values.iter().map(|value| (value + 0.5) as u8).collect();
+        Self { width: plane.width, height: plane.height, values }
+    }
+
+    /// The value at a point, linearly between the four pixels around it (pixel 0 has its middle at 0.5); beyond the rim that of the
+    /// rim.
+    fn at(&self, x: f32, y: f32) -> f32 {
+        // The conversion to an integer takes what is below zero for zero.
+        let (x, y) = ((x - 0.5).max(0.0), (y - 0.5).max(0.0));
+        let (left, top) = ((x as usize).min(self.width - 1), (y as usize).min(self.height - 1));
+        let (right, below) = ((left + 1).min(self.width - 1), (top + 1).min(self.height - 1));
+        let (fx, fy) = ((x - left as f32).min(1.0), (y - top as f32).min(1.0));
+        let value = |x: usize, y: usize| f32::from(self.values[y * self.width + x]);
+        let upper = value(left, top) + (value(right, top) - value(left, top)) * fx;
+        let lower = value(left, below) + (value(right, below) - value(left, below)) * fx;
+        upper + (lower - upper) * fy
+    }
+}

@@ -1,0 +1,57 @@
+//! From what the second look measures to the probability that a photo is a copy.
+
+use crate::fit::{Measures, N_MEASURES};
+
+/// A logistic regression over the [`MEASURES`](crate::MEASURES), and the probability from which on a match is reported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhotoScore {
+    weights: [f64; N_MEASURES],
+    intercept: f64,
+    threshold: f64,
+}
+
+impl PhotoScore {
+    /// The score with a weight for each of the [`MEASURES`](crate::MEASURES).
+    ///
+    /// `None` unless every number is finite and `threshold` is a probability.
+    pub fn new(weights: [f64; N_MEASURES], intercept: f64, threshold: f64) -> Option<Self> {
+        let finite = weights.iter().chain([&intercept]).all(|weight| weight.is_finite());
+        (finite && (0.0..=1.0).contains(&threshold)).then_some(Self { weights, intercept, threshold })
+    }
+
+    /// The probability, 0 to 1, that a photo with these measures is a copy of the reference.
+    pub fn probability(&self, measures: &Measures) -> f64 {
+        let terms = self.weights.iter().zip(measures).map(|(weight, &measure)| weight * f64::from(measure));
+        let logit = terms.fold(self.intercept, |sum, term| sum + term);
+        1.0 / (1.0 + libm::exp(-logit))
+    }
+
+    /// The probability from which on a match is reported.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// The weights, in the order of [`MEASURES`](crate::MEASURES).
+    pub fn weights(&self) -> &[f64; N_MEASURES] {
+        &self.weights
+    }
+
+    /// The logit of a photo whose measures are all 0.
+    pub fn intercept(&self) -> f64 {
+        self.intercept
+    }
+}
+
+impl Default for PhotoScore {
+    /// The score of this version, trained on altered copies of catalogue photos; see `docs/results.md`.
+    fn default() -> Self {
+        Self { weights: WEIGHTS, intercept: INTERCEPT, threshold: THRESHOLD }
+    }
+}
+
+const WEIGHTS: [f64; N_MEASURES] = [
+    -0.13959, 1.08683, -0.23521, 13.37567, -1.61318, 17.58765, 0.63241, -5.99695, -0.49942, -1.12195,
+    -1.8768, -1.73388, -1.43858, -3.08664, 3.48676, 0.81109, 1.29201, -0.12831,
+];
+const INTERCEPT: f64 = -34.75238;
+const THRESHOLD: f64 = 0.4;
