@@ -15,26 +15,30 @@ use crate::roles::{Cues, Reading};
 use crate::terms;
 use crate::words::Text;
 
-/// How much of a title is read, in Unicode scalar values.
+/// How much of a title is read, in folded characters: what nobody sees, and white space beyond one, does not count.
 pub const MAX_TITLE_CHARS: usize = 2_000;
-/// How much of a description is read, in Unicode scalar values.
+/// How much of a description is read, in folded characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 20_000;
-/// How much of any other field is read, in Unicode scalar values.
+/// How much of any other field is read, in folded characters.
 pub const MAX_FIELD_CHARS: usize = 500;
 /// How many attributes and how many complaints are read.
 pub const MAX_FIELDS: usize = 32;
 
-/// Claims reported from one title or form field.
+/// Claims reported from one field.
 const MAX_CLAIMS: usize = 32;
-/// Claims of one brand reported from one description.
-const MAX_CLAIMS_PER_BRAND: usize = 3;
+/// Claims of one field whose role is read.
+const MAX_READ: usize = 256;
+/// Claims of one brand in one spelling whose role is read in one description or attribute: a list of compatible printers
+/// names its brand a hundred times.
+const MAX_READ_ALIKE: usize = 3;
 /// From so many brands on, those named without a role of their own are a heap.
 const HEAP_FROM: usize = 3;
 
 /// Reads the text of a listing: pure, without panics, in time bounded by the caps of this module.
 ///
 /// Read are at most [`MAX_TITLE_CHARS`] of the title, [`MAX_DESCRIPTION_CHARS`] of the description and
-/// [`MAX_FIELD_CHARS`] of each other field; the rest of a longer text is not looked at.
+/// [`MAX_FIELD_CHARS`] of each other field, hidden characters and repeated white space not counted; the rest of a longer
+/// text is not looked at, nor is anything behind the first 1,048,576 scalar values of a field.
 pub fn analyse(index: &TextIndex, listing: &Listing) -> TextFindings {
     let lexicon = &*index.lexicon;
     let title_text = Text::new(&listing.title, MAX_TITLE_CHARS);
@@ -43,14 +47,15 @@ pub fn analyse(index: &TextIndex, listing: &Listing) -> TextFindings {
     let description = description_text.as_ref().map(|text| Cues::new(lexicon, text));
 
     let mut claims = ClaimList { index, claims: Vec::new(), open: Vec::new() };
-    let found = brands::find(&index.brands, index.known_words(), &title_text, Effort::Full, MAX_CLAIMS);
+    let found = brands::find(&index.brands, index.known_words(), &title_text, Effort::Full);
+    let found = brands::various(found, MAX_READ, MAX_READ);
     let names = claims.add(&Field::Title, &listing.title, &title, &found, false);
     heap(&mut claims.claims);
     let attributes = attributes(index, listing, &mut claims);
     brand_field(index, listing, &title, &attributes, &mut claims);
     if let (Some(cues), Some(text)) = (&description, &listing.description) {
-        let found = brands::find(&index.brands, index.known_words(), cues.text, Effort::Plain, usize::MAX);
-        claims.add(&Field::Description, text, cues, &first_of_each(found), true);
+        let found = brands::find(&index.brands, index.known_words(), cues.text, Effort::Plain);
+        claims.add(&Field::Description, text, cues, &brands::various(found, MAX_READ_ALIKE, MAX_CLAIMS), true);
     }
     seller_name(index, listing, &mut claims);
 
@@ -103,8 +108,8 @@ impl ClaimList<'_> {
     ) -> Vec<(usize, usize)> {
         let words = |f: &Found| (cues.text.word_at(f.start), cues.text.word_at(f.end - 1) + 1);
         let names: Vec<(usize, usize)> = found.iter().map(words).collect();
-        for (one, &(start, end)) in found.iter().zip(&names) {
-            let reading = cues.role(start, end, &names, long);
+        let readings = names.iter().map(|&(start, end)| cues.role(start, end, &names, long));
+        for (one, reading) in brands::various_by_role(found.iter().zip(readings).collect(), MAX_CLAIMS) {
             self.push(field, written, cues.text, one, reading);
         }
         names
@@ -156,20 +161,6 @@ impl ClaimList<'_> {
     }
 }
 
-/// The first claims of each brand: a list of compatible printers names its brand a hundred times.
-fn first_of_each(found: Vec<Found>) -> Vec<Found> {
-    let mut seen: BTreeMap<usize, usize> = BTreeMap::new();
-    found
-        .into_iter()
-        .filter(|f| {
-            let n = seen.entry(f.brand).or_insert(0);
-            *n += 1;
-            *n <= MAX_CLAIMS_PER_BRAND
-        })
-        .take(MAX_CLAIMS)
-        .collect()
-}
-
 fn title_roles(claims: &[BrandClaim]) -> BTreeMap<BrandId, BTreeSet<Role>> {
     let mut roles: BTreeMap<BrandId, BTreeSet<Role>> = BTreeMap::new();
     for claim in claims.iter().filter(|c| c.field == Field::Title) {
@@ -217,8 +208,8 @@ fn attributes(index: &TextIndex, listing: &Listing, claims: &mut ClaimList<'_>) 
         let field = Field::Attribute(key.clone());
         out.compatible |= cues.any(&Cue::Compatible);
         out.terms.extend(terms::find(&cues, &field));
-        let found = brands::find(&index.brands, index.known_words(), &text, Effort::Plain, usize::MAX);
-        claims.add(&field, value, &cues, &first_of_each(found), false);
+        let found = brands::find(&index.brands, index.known_words(), &text, Effort::Plain);
+        claims.add(&field, value, &cues, &brands::various(found, MAX_READ_ALIKE, MAX_CLAIMS), false);
     }
     out
 }
@@ -234,10 +225,10 @@ fn brand_field(
 ) {
     let Some(written) = &listing.brand else { return };
     let text = Text::new(written, MAX_FIELD_CHARS);
-    let found = brands::find(&index.brands, index.known_words(), &text, Effort::BrandField, MAX_CLAIMS);
+    let found = brands::find(&index.brands, index.known_words(), &text, Effort::BrandField);
     let roles = title_roles(&claims.claims);
     let compatible = title.any(&Cue::Compatible) || title.any(&Cue::CompatibleBefore);
-    for one in found {
+    for one in brands::various(found, MAX_CLAIMS, MAX_CLAIMS) {
         let brand = &index.brands.ids[one.brand];
         let role = match roles.get(brand) {
             Some(roles) if roles.contains(&Role::SoldAs) => Role::SoldAs,
@@ -252,9 +243,9 @@ fn brand_field(
 fn seller_name(index: &TextIndex, listing: &Listing, claims: &mut ClaimList<'_>) {
     let Some(written) = &listing.seller.name else { return };
     let text = Text::new(written, MAX_FIELD_CHARS);
-    let found = brands::find(&index.brands, index.known_words(), &text, Effort::Plain, MAX_CLAIMS);
+    let found = brands::find(&index.brands, index.known_words(), &text, Effort::Plain);
     let cues = Cues::new(&index.lexicon, &text);
-    claims.add(&Field::SellerName, written, &cues, &found, false);
+    claims.add(&Field::SellerName, written, &cues, &brands::various(found, MAX_READ, MAX_READ), false);
 }
 
 /// The brands that the offer may be of: those named in title or brand field.

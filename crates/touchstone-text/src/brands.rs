@@ -15,6 +15,6 @@ mod typo;
 mod verify;
 
 pub(crate) use index::{BrandIndex, KnownWords};
-pub(crate) use resolve::{Effort, Found, find};
+pub(crate) use resolve::{Effort, Found, find, various, various_by_role};
 #[cfg(test)]
 pub(crate) use squeeze::written_for;

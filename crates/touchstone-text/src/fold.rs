@@ -33,29 +33,39 @@ pub(crate) struct FoldedChar {
     pub flags: u8,
 }
 
-/// Folds at most `max_scalars` characters of `text`; the rest is not read.
-pub(crate) fn fold(text: &str, max_scalars: usize) -> Vec<FoldedChar> {
-    let mut out = Vec::with_capacity(text.len().min(max_scalars));
+/// However little of a text can be seen, no more of it is read: 1 Mi scalar values, as many as a listing of the default
+/// `max_listing_bytes` can hold.
+pub(crate) const MAX_RAW_SCALARS: u32 = 1 << 20;
+
+/// Folds `text` up to `max_chars` folded characters; the rest is not read.
+///
+/// What nobody sees uses up nothing of that: hidden characters are dropped, marks belong to the letter before them, and a
+/// run of white space is one space, or one line's end. Only [`MAX_RAW_SCALARS`] bounds such padding.
+pub(crate) fn fold(text: &str, max_chars: usize) -> Vec<FoldedChar> {
+    let mut out: Vec<FoldedChar> = Vec::with_capacity(text.len().min(max_chars));
     let mut hidden = 0;
-    let max_scalars = u32::try_from(max_scalars).unwrap_or(u32::MAX);
     let (mut start, mut rest) = (0_u32, text);
-    while start < max_scalars {
+    while start < MAX_RAW_SCALARS && out.len() < max_chars {
         // Most of most texts is ASCII: runs of it go over as a whole.
-        let most = rest.len().min((max_scalars - start) as usize);
-        let n = rest.as_bytes()[..most].iter().position(|b| !b.is_ascii()).unwrap_or(most);
+        let most = rest.len().min(max_chars - out.len()).min((MAX_RAW_SCALARS - start) as usize);
+        let mut after_space = out.last().is_some_and(|last| last.c.is_whitespace());
+        let ends_run = |&b: &u8| {
+            let is_space = b <= b' ' || b == 0x7f;
+            std::mem::replace(&mut after_space, is_space) && is_space || !b.is_ascii()
+        };
+        let n = rest.as_bytes()[..most].iter().position(ends_run).unwrap_or(most);
         if n > 0 {
             let first = out.len();
             out.extend(rest.as_bytes()[..n].iter().zip(start..).map(|(&b, place)| fold_ascii(b, place)));
             out[first].flags |= hidden;
             hidden = 0;
-            start += u32::try_from(n).expect("no more than are left of 4 Gi");
+            start += u32::try_from(n).expect("no more than are left of 1 Mi");
             rest = &rest[n..];
             continue;
         }
         let Some(c) = rest.chars().next() else { break };
         rest = &rest[c.len_utf8()..];
-        let entry = TABLE.entry(c);
-        match entry {
+        match TABLE.entry(c) {
             Entry::Hidden => hidden = HIDDEN_BEFORE,
             Entry::Mark { styled } => {
                 if let Some(last) = out.last_mut() {
@@ -63,6 +73,7 @@ pub(crate) fn fold(text: &str, max_scalars: usize) -> Vec<FoldedChar> {
                     last.flags |= if styled { STYLED } else { 0 };
                 }
             }
+            Entry::Letters { chars: [' ', ..], .. } if in_white_space(&mut out, c) => {}
             Entry::Letters { chars, raw, n, flags } => {
                 for &c in &chars[..usize::from(n)] {
                     let raw = if n == 1 { raw } else { c };
@@ -73,7 +84,17 @@ pub(crate) fn fold(text: &str, max_scalars: usize) -> Vec<FoldedChar> {
         }
         start += 1;
     }
+    out.truncate(max_chars);
     out
+}
+
+/// Whether `c`, which is white space, goes on with white space; an end of a line in it makes the whole one.
+fn in_white_space(out: &mut [FoldedChar], c: char) -> bool {
+    let Some(last) = out.last_mut().filter(|last| last.c.is_whitespace()) else { return false };
+    if c == '\n' {
+        (last.c, last.raw) = (c, c);
+    }
+    true
 }
 
 #[inline]
@@ -263,14 +284,24 @@ mod tests {
     use super::*;
 
     /// The plain way: every character by itself, ASCII as any other.
-    fn plain(text: &str, max_scalars: usize) -> Vec<FoldedChar> {
+    fn plain(text: &str, max_chars: usize) -> Vec<FoldedChar> {
         let mut out: Vec<FoldedChar> = Vec::new();
         let mut hidden = 0;
-        for (start, c) in (0..).zip(text.chars().take(max_scalars)) {
+        for (start, c) in (0..).zip(text.chars()) {
+            if out.len() >= max_chars {
+                break;
+            }
             let end = start + 1;
-            if c == '\n' {
-                out.push(FoldedChar { c, raw: c, start, end, flags: hidden });
-                hidden = 0;
+            if c.is_whitespace() || c.is_control() {
+                match out.last_mut().filter(|last| last.c.is_whitespace()) {
+                    Some(last) if c == '\n' => (last.c, last.raw) = (c, c),
+                    Some(_) => {}
+                    None => {
+                        let c = if c == '\n' { c } else { ' ' };
+                        out.push(FoldedChar { c, raw: c, start, end, flags: hidden });
+                        hidden = 0;
+                    }
+                }
                 continue;
             }
             match Entry::of(c) {
@@ -289,6 +320,7 @@ mod tests {
                 }
             }
         }
+        out.truncate(max_chars);
         out
     }
 
@@ -296,7 +328,7 @@ mod tests {
         #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(3), failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn runs_of_ascii_fold_like_single_characters(text in "([ -~\\n\\t]{0,9}|\u{200b}|é|e\u{301}|ﬁ|𝗟|о|高){0,12}", max in 0..60_usize) {
+        fn runs_of_ascii_fold_like_single_characters(text in "([ -~\\n\\t]{0,9}| |\\n|\\t|\u{a0}|\u{200b}|é|e\u{301}|ﬁ|𝗟|о|高){0,12}", max in 0..60_usize) {
             prop_assert_eq!(format!("{:?}", fold(&text, max)), format!("{:?}", plain(&text, max)));
         }
     }

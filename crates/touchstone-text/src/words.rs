@@ -51,9 +51,9 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Folds and cuts at most `max_scalars` characters.
-    pub(crate) fn new(text: &str, max_scalars: usize) -> Self {
-        let chars = fold(text, max_scalars);
+    /// Folds and cuts at most `max_chars` folded characters.
+    pub(crate) fn new(text: &str, max_chars: usize) -> Self {
+        let chars = fold(text, max_chars);
         let mut words: Vec<Word> = Vec::with_capacity(chars.len() / 5 + 1);
         let mut joined: Vec<u8> = Vec::with_capacity(chars.len() + 8);
         let mut gap = Gap::None;

@@ -4,8 +4,8 @@ use super::index::BrandIndex;
 use super::squeeze::{is_letter_sign, written_for};
 use crate::fold::FoldedChar;
 
-/// How many masked windows of one text are looked at; a text full of stars costs no more.
-const MAX_WINDOWS: usize = 64;
+/// How many names are compared with the masked windows of one text; a text full of stars costs no more.
+const MAX_COMPARED: usize = 4_000_000;
 /// A masked name spans at most so many runs between spaces.
 const MAX_CHUNKS: usize = 6;
 /// More brands than this fit the pattern: then it names none of them.
@@ -27,23 +27,22 @@ enum Slot {
     Any,
 }
 
-/// The masked names of a text.
+/// The masked names of a text. Single words are looked at first, so that no crowd of masked words in front hides one.
 pub(super) fn find(index: &BrandIndex, chars: &[FoldedChar]) -> Vec<Masked> {
     if !chars.iter().any(|c| is_mask(c.c) || is_soft_mask(c.c)) {
         return Vec::new();
     }
     let chunks = chunks(chars);
     let mut found = Vec::new();
-    let mut windows = 0;
-    for from in 0..chunks.len() {
-        for to in from..(from + MAX_CHUNKS).min(chunks.len()) {
-            let (start, end) = (chunks[from].0, chunks[to].1);
+    let mut n_compared = 0;
+    for n_more in 0..MAX_CHUNKS.min(chunks.len()) {
+        for from in 0..chunks.len() - n_more {
+            let (start, end) = (chunks[from].0, chunks[from + n_more].1);
             let Some(pattern) = pattern(&chars[start..end]) else { continue };
-            windows += 1;
-            if windows > MAX_WINDOWS {
+            found.extend(matches(index, &pattern, start, end, &mut n_compared));
+            if n_compared > MAX_COMPARED {
                 return found;
             }
-            found.extend(matches(index, &pattern, start, end));
         }
     }
     found
@@ -97,18 +96,27 @@ fn pattern(chars: &[FoldedChar]) -> Option<Vec<Slot>> {
     (masks > 0 && letters >= 2 && letters * 3 >= slots.len() && !decorated).then_some(slots)
 }
 
-fn matches(index: &BrandIndex, pattern: &[Slot], start: usize, end: usize) -> Vec<Masked> {
+fn matches(
+    index: &BrandIndex,
+    pattern: &[Slot],
+    start: usize,
+    end: usize,
+    n_compared: &mut usize,
+) -> Vec<Masked> {
     let fixed = pattern.iter().filter(|s| **s != Slot::Any).count();
     let same_length = index.names_by_length.get(&pattern.len()).map_or(&[][..], Vec::as_slice);
     let wrong = |name: usize| {
         let letters = index.names[name].letters.iter().zip(pattern);
         letters.filter(|&(&c, slot)| !fits(*slot, c)).count()
     };
-    let mut names: Vec<usize> = same_length.iter().copied().filter(|&name| wrong(name) == 0).collect();
+    let agrees = |name: usize| index.names[name].letters.iter().zip(pattern).all(|(&c, slot)| fits(*slot, c));
+    // One more, so that a window is never free.
+    *n_compared += same_length.len() + 1;
+    let mut names: Vec<usize> = same_length.iter().copied().filter(|&name| agrees(name)).collect();
     let mut most = MAX_BRANDS;
     if names.is_empty() && fixed >= 4 {
         let lengths = pattern.len().saturating_sub(3)..=pattern.len() + 4;
-        let near = index.names_by_length.range(lengths).flat_map(|(_, names)| names);
+        let near = index.names_by_length.range(lengths).flat_map(|(_, names)| names).inspect(|_| *n_compared += 1);
         names = near.filter(|&&name| fits_loosely(pattern, &index.names[name].letters)).copied().collect();
     }
     if names.is_empty() && fixed >= 6 {

@@ -1,11 +1,14 @@
 //! All claims of one field, and which of them win where they overlap.
 
+use std::collections::BTreeMap;
+
 use touchstone_types::How;
 
 use super::index::{BrandIndex, KnownWords};
 use super::squeeze::{Signs, Squeezed, squeeze};
 use super::verify::verify;
 use super::{fragment, masked, typo};
+use crate::roles::Reading;
 use crate::words::Text;
 
 /// How hard a field is searched.
@@ -39,14 +42,8 @@ pub(crate) struct Found {
 /// Hits of the automaton that are verified in one field; more than this and the rest is not looked at.
 const MAX_HITS: usize = 4_096;
 
-/// The brands named in a text in order of place, at most `max_claims`.
-pub(crate) fn find(
-    index: &BrandIndex,
-    known: KnownWords<'_>,
-    text: &Text,
-    effort: Effort,
-    max_claims: usize,
-) -> Vec<Found> {
+/// The brands named in a text, in order of place.
+pub(crate) fn find(index: &BrandIndex, known: KnownWords<'_>, text: &Text, effort: Effort) -> Vec<Found> {
     let mut found = spelt_out(index, known, text, effort);
     keep_winners(&mut found);
     if effort != Effort::Plain {
@@ -93,8 +90,46 @@ pub(crate) fn find(
         keep_winners(&mut found);
     }
     found.sort_by_key(|f| (f.start, f.end, f.brand));
-    found.truncate(max_claims);
     found
+}
+
+/// At most `max` of what was found in a field, in order of place, and at most `max_alike` of one brand named in one way.
+///
+/// However often a brand is named honestly, no other name and no other spelling of it is crowded out: the first of each
+/// brand and way come first, disguises before honest names, then the second of each, and so on.
+pub(crate) fn various(found: Vec<Found>, max_alike: usize, max: usize) -> Vec<Found> {
+    select(found, max_alike, max, |f| (f.brand, f.how), |f| f.how)
+}
+
+/// The same of claims whose role was read: one role does not crowd out another.
+pub(crate) fn various_by_role(found: Vec<(&Found, Reading)>, max: usize) -> Vec<(&Found, Reading)> {
+    select(found, max, max, |(f, reading)| (f.brand, f.how, reading.role), |(f, _)| f.how)
+}
+
+fn select<T, K: Ord>(
+    items: Vec<T>,
+    max_alike: usize,
+    max: usize,
+    kind: impl Fn(&T) -> K,
+    how: impl Fn(&T) -> How,
+) -> Vec<T> {
+    if items.len() <= max.min(max_alike) {
+        return items;
+    }
+    let mut n_of_kind: BTreeMap<K, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, bool, usize, T)> = Vec::with_capacity(items.len());
+    for (place, item) in items.into_iter().enumerate() {
+        let n = n_of_kind.entry(kind(&item)).or_default();
+        let honest = matches!(how(&item), How::Exact | How::Alias);
+        if *n < max_alike {
+            ranked.push((*n, honest, place, item));
+        }
+        *n += 1;
+    }
+    ranked.sort_by_key(|&(rank, honest, place, _)| (rank, honest, place));
+    ranked.truncate(max);
+    ranked.sort_by_key(|&(_, _, place, _)| place);
+    ranked.into_iter().map(|(_, _, _, item)| item).collect()
 }
 
 fn spelt_out(index: &BrandIndex, known: KnownWords<'_>, text: &Text, effort: Effort) -> Vec<Found> {

@@ -8,6 +8,7 @@
 
 mod data;
 mod disguises;
+mod evasion;
 mod golden;
 mod hostile;
 mod invented;
