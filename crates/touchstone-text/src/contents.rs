@@ -364,6 +364,12 @@ fn best(index: &ProductIndex, title: Title<'_>, facts: &Facts) -> Option<(Scored
     for (products, _) in &facts.title_parts {
         candidates.extend(products.iter().take(MAX_CANDIDATES));
     }
+    if facts.title_parts.is_empty() {
+        for (products, _) in facts.field_parts.iter().filter(|(_, whole)| *whole) {
+            let named = |p: &&u32| facts.brands.contains(index.product(**p).brand_id);
+            candidates.extend(products.iter().filter(named).take(MAX_CANDIDATES));
+        }
+    }
     let n_by_model = facts.model.as_deref().map_or(0, |m| index.n_with_model(m)) as usize;
     candidates.extend(facts.model.as_deref().map_or_else(Vec::new, |m| index.with_model(m)));
     if n_by_model == 0 || n_by_model > MAX_LISTED {

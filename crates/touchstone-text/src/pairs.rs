@@ -30,3 +30,9 @@ pub use features::{N_PAIR_FEATURES, pair_feature_names, pair_features};
 pub use prepare::Prepared;
 pub use rarity::{Rarity, RarityCounter};
 pub use record::PairRecord;
+pub(crate) use units::unit;
+
+/// Whether a folded word is a unit of measure.
+pub(crate) fn is_unit(word: &str) -> bool {
+    unit(word.as_bytes()).is_some()
+}

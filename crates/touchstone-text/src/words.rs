@@ -132,13 +132,16 @@ fn word_end(chars: &[FoldedChar], start: usize) -> usize {
     i
 }
 
-/// Whether the sign at `i` belongs to a number: a decimal of at most two places, or a ratio such as 1:1. A longer run of
+/// Whether the sign at `i` belongs to a number: a decimal of at most two places (three behind a nought), or a ratio such as 1:1. A longer run of
 /// digits after a comma is the next item of a list.
 fn is_inside_number(chars: &[FoldedChar], start: usize, i: usize) -> bool {
     let digits_after = chars[i + 1..].iter().take(5).take_while(|c| c.c.is_ascii_digit()).count();
     let digits_before = chars[start..i].iter().rev().take_while(|c| c.c.is_ascii_digit()).count();
     match chars[i].c {
-        '.' | ',' => (1..=3).contains(&digits_before) && (1..=2).contains(&digits_after),
+        '.' | ',' => {
+            let thousandths = digits_before == 1 && chars[i - 1].c == '0' && digits_after == 3;
+            thousandths || ((1..=3).contains(&digits_before) && (1..=2).contains(&digits_after))
+        }
         ':' => digits_before == 1 && digits_after == 1 && i - start == 1,
         _ => false,
     }
@@ -167,6 +170,7 @@ mod tests {
     #[test]
     fn words_keep_decimals_and_ratios_whole() {
         check("8,5ml 1:1 3788,3790 a.b", &["8,5ml", "1:1", "3788", "3790", "a", "b"]);
+        check("0.064tb 1.064 0,0645", &["0.064tb", "1", "064", "0", "0645"]);
         check("高仿 Lumora包", &["高", "仿", "lumora", "包"]);
         check("", &[]);
     }

@@ -15,6 +15,7 @@ pub(crate) fn unit(text: &[u8]) -> Option<(u8, f32)> {
         b"ml" => (3, 1.0),
         b"cl" => (3, 10.0),
         b"l" | b"liter" | b"litre" => (3, 1_000.0),
+        b"floz" => (3, 29.57),
         b"oz" | b"ounce" => (4, 28.35),
         b"g" | b"gr" => (4, 1.0),
         b"kg" => (4, 1_000.0),

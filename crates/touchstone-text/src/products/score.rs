@@ -85,6 +85,9 @@ pub(crate) struct Scored {
 /// Points before any fact is seen.
 const START: f64 = -3.0;
 
+/// Points for a whole part number in the form's field where the brand is named too.
+const FIELD_NUMBER: f64 = 3.5;
+
 /// Scores one product.
 pub(crate) fn score(index: &ProductIndex, facts: &Facts, rivals: &mut Rivals, idx: u32) -> Scored {
     let product = &index.product(idx);
@@ -93,7 +96,8 @@ pub(crate) fn score(index: &ProductIndex, facts: &Facts, rivals: &mut Rivals, id
     let by_model = model(&mut s, facts, product);
     colour(&mut s, index, facts, rivals, product);
     if !facts.measures.is_empty() && !product.measures.is_empty() {
-        let shared = facts.measures.iter().any(|m| product.measures.contains(&m.as_str()));
+        let shared =
+            facts.measures.iter().any(|m| product.measures.iter().any(|own| is_same_measure(m, own)));
         fact(&mut s, "capacity", shared, 1.0, -3.0);
     }
     let nearness = title_nearness(index, facts, idx);
@@ -135,6 +139,42 @@ fn fact(s: &mut Scored, name: &'static str, agrees: bool, plus: f64, minus: f64)
     };
 }
 
+/// Whether two measures, number and unit without a space, are the same amount: "0.1l" and "100ml", "3.4fl" (ounces) and
+/// "100ml". Ounces are rounded on labels, so they may be off by 3 %.
+fn is_same_measure(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    let (Some(one), Some(other)) = (amount(one), amount(other)) else { return false };
+    let close = |a: f64, b: f64, tolerance: f64| (a - b).abs() <= tolerance * a.max(b);
+    let tolerance = if one.ounces != other.ounces { 0.03 } else { 1e-4 };
+    // An ounce may be of weight or fluid: the other side says which.
+    let fluid = |a: &Amount| if a.kind == MASS && a.ounces { a.value / 28.35 * 29.57 } else { a.value };
+    (one.kind == other.kind && close(one.value, other.value, tolerance))
+        || (((one.kind == VOLUME && other.kind == MASS && other.ounces)
+            || (other.kind == VOLUME && one.kind == MASS && one.ounces))
+            && close(fluid(&one), fluid(&other), tolerance))
+}
+
+const VOLUME: u8 = 3;
+const MASS: u8 = 4;
+
+struct Amount {
+    kind: u8,
+    value: f64,
+    /// Measured in ounces, which labels round.
+    ounces: bool,
+}
+
+fn amount(measure: &str) -> Option<Amount> {
+    let digits_to = measure.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(measure.len());
+    let (digits, unit) = measure.split_at(digits_to);
+    let unit = if unit == "fl" { "floz" } else { unit };
+    let (kind, factor) = crate::pairs::unit(unit.as_bytes())?;
+    let value: f64 = digits.parse().ok()?;
+    Some(Amount { kind, value: value * f64::from(factor), ounces: matches!(unit, "oz" | "ounce" | "floz") })
+}
+
 fn identifiers(s: &mut Scored, facts: &Facts, product: &Product<'_>) {
     if !facts.gtins.is_empty() && !product.gtins.is_empty() {
         fact(s, "gtin", facts.gtins.iter().any(|g| product.gtins.contains(g)), 7.0, -1.0);
@@ -161,6 +201,12 @@ fn identifiers(s: &mut Scored, facts: &Facts, product: &Product<'_>) {
             }
             None => {}
         }
+    }
+    // The form's number alone may be a default; with the brand named, and no other number in the title, it is the seller's
+    // word for what this is.
+    let in_field = facts.field_parts.iter().any(|(parts, whole)| *whole && parts.contains(&s.product));
+    if in_field && facts.title_parts.is_empty() && facts.brands.contains(product.brand_id) {
+        s.points += FIELD_NUMBER;
     }
     if s.agree.contains("mpn") && facts.title_parts.iter().any(|(products, _)| products.contains(&s.product))
     {

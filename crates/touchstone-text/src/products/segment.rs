@@ -21,7 +21,7 @@ use crate::SegmentError;
 /// The first bytes of a segment.
 pub(super) const MAGIC: [u8; 8] = *b"TSPRODS\n";
 /// The layout described here.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// How many sections there are.
 pub(super) const N_SECTIONS: usize = 12;
 /// Bytes of the header: magic, version, counts, lexicon, sections, checksum of the rest, checksum of the header.
