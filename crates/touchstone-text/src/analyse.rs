@@ -55,7 +55,13 @@ pub fn analyse(index: &TextIndex, listing: &Listing) -> TextFindings {
     brand_field(index, listing, &title, &attributes, &mut claims);
     if let (Some(cues), Some(text)) = (&description, &listing.description) {
         let found = brands::find(&index.brands, index.known_words(), cues.text, Effort::Plain);
-        claims.add(&Field::Description, text, cues, &brands::various(found, MAX_READ_ALIKE, MAX_CLAIMS), true);
+        claims.add(
+            &Field::Description,
+            text,
+            cues,
+            &brands::various(found, MAX_READ_ALIKE, MAX_CLAIMS),
+            true,
+        );
     }
     seller_name(index, listing, &mut claims);
 

@@ -16,5 +16,6 @@ mod verify;
 
 pub(crate) use index::{BrandIndex, KnownWords};
 pub(crate) use resolve::{Effort, Found, find, various, various_by_role};
+pub(crate) use squeeze::representative;
 #[cfg(test)]
 pub(crate) use squeeze::written_for;

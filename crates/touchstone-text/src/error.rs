@@ -21,6 +21,20 @@ pub enum LexiconError {
         /// The phrase.
         phrase: String,
     },
+    /// The folder has no file.
+    #[error("lexicon folder {folder} has no .toml file: copy config/lexicon and add to it")]
+    NoFiles {
+        /// The folder.
+        folder: String,
+    },
+    /// No file of the folder has some of the tables, without which slang, roles or ordinary words go unseen.
+    #[error("lexicon folder {folder} has nothing in {tables}: copy config/lexicon and add to it")]
+    Missing {
+        /// The folder.
+        folder: String,
+        /// The tables.
+        tables: String,
+    },
 }
 
 /// Why the bytes of a product segment cannot be used.

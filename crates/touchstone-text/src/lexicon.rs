@@ -11,11 +11,13 @@ use crate::words::{PhraseHit, Text};
 mod phrases;
 mod schema;
 
-use phrases::{FUNCTION, KNOWN, Phrases};
+use phrases::{FUNCTION, KNOWN, ORDINARY, Phrases};
 
 /// The longest phrase, in folded characters.
 pub(crate) const MAX_PHRASE_CHARS: usize = 64;
 
+/// The fewest letters of a slang word that may be in leet or pulled apart.
+const MIN_DISGUISED: usize = 6;
 /// The fewest letters of a word of a cue that may be misspelt.
 const MIN_MISSPELT: usize = 8;
 
@@ -75,6 +77,8 @@ pub(crate) enum Cue {
     Ordinary,
     /// A little word between others: "the".
     Function,
+    /// A word of everyday language: never a misspelt brand, but a brand of that name needs no more evidence.
+    Everyday,
 }
 
 /// Where a term counts.
@@ -100,6 +104,8 @@ pub struct Lexicon {
     pub(crate) colours: Vec<String>,
     /// Long words of the cues for roles, by their first letter: these may be misspelt.
     long_words: BTreeMap<u8, Vec<LongWord>>,
+    /// Slang of one long word by its squeezed letters: it may be in leet or pulled apart.
+    slang: BTreeMap<String, String>,
 }
 
 /// A word that may be misspelt.
@@ -160,14 +166,37 @@ impl Lexicon {
         Ok(table.compile(id))
     }
 
+    /// Reads the files of a deployment, which stand in place of those compiled in: as [`Lexicon::parse`], and refuses a set
+    /// of files that would leave a part of the stage blind.
+    ///
+    /// # Errors
+    /// As [`Lexicon::parse`], and [`LexiconError::Missing`] where no file has any of the tables `[roles.*]`, `[terms.*]`
+    /// or `[words.*]`.
+    pub fn parse_folder(folder: &str, files: &[(&str, &str)]) -> Result<Self, LexiconError> {
+        if files.is_empty() {
+            return Err(LexiconError::NoFiles { folder: folder.to_owned() });
+        }
+        let lexicon = Self::parse(files)?;
+        let missing = schema::missing(files);
+        if missing.is_empty() {
+            return Ok(lexicon);
+        }
+        Err(LexiconError::Missing { folder: folder.to_owned(), tables: missing.join(", ") })
+    }
+
     /// The number of the phrase that folds to `folded`.
     pub(crate) fn phrase_of(&self, folded: &str) -> Option<usize> {
         self.compiled.phrase_of(folded)
     }
 
-    /// Whether a folded word is of daily trade, and so never a misspelt brand.
+    /// Whether a folded word is of daily trade or language, and so never a misspelt brand.
     pub(crate) fn is_known(&self, word: &str) -> bool {
         self.compiled.is(word, KNOWN)
+    }
+
+    /// Whether a folded word is of daily trade, so that a brand of that name needs more evidence.
+    pub(crate) fn is_ordinary(&self, word: &str) -> bool {
+        self.compiled.is(word, ORDINARY)
     }
 
     /// Whether a folded word is a little one that may stand between a cue and a name.
@@ -178,7 +207,38 @@ impl Lexicon {
     /// The phrases in a text, in order of place: the longest of those that lie in one another, and none that a clause's end
     /// cuts in two. Long words of the cues for roles may be misspelt.
     pub(crate) fn phrases_in(&self, text: &Text) -> Vec<PhraseHit> {
-        self.compiled.find(text, |word| self.mended(word))
+        let mut hits =
+            self.compiled.find(text, |word| self.mended(word).or_else(|| self.slang_in_leet(word)));
+        self.add_pulled_apart(text, &mut hits);
+        hits
+    }
+
+    /// The slang that a word with digits in it is written for: "r3plica".
+    fn slang_in_leet(&self, word: &str) -> Option<&str> {
+        if word.len() < MIN_DISGUISED || !word.bytes().any(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        self.slang.get(&squeezed(word)).map(String::as_str)
+    }
+
+    /// Slang whose letters stand one by one: "r e p l i c a".
+    fn add_pulled_apart(&self, text: &Text, hits: &mut Vec<PhraseHit>) {
+        let single = |w: &usize| text.words.get(*w).is_some_and(|word| word.end - word.start == 1);
+        let mut start = 0;
+        while start < text.words.len() {
+            let n = (start..).take_while(single).count();
+            if n >= MIN_DISGUISED && n <= MAX_PHRASE_CHARS {
+                let letters: String = (start..start + n).map(|w| text.word(w)).collect();
+                let slang = self.slang.get(&squeezed(&letters));
+                if let Some(phrase) = slang.and_then(|word| self.phrase_of(word)) {
+                    let end = start + n;
+                    hits.retain(|hit| hit.end <= start || hit.start >= end);
+                    let at = hits.partition_point(|hit| hit.start < start);
+                    hits.insert(at, PhraseHit { phrase, start, end });
+                }
+            }
+            start += n.max(1);
+        }
     }
 
     /// The word of a role's cue that `word`, which is not of daily trade, is a misspelling of: one letter too many, too few,
@@ -237,11 +297,14 @@ impl PhraseTable {
         let mut searched = Vec::new();
         for (folded, (text, mut cues)) in self.phrases {
             folded.split(' ').for_each(|word| compiled.mark(word, KNOWN));
+            if cues.iter().any(|cue| *cue != Cue::Everyday) {
+                folded.split(' ').for_each(|word| compiled.mark(word, ORDINARY));
+            }
             if cues.contains(&Cue::Function) {
                 compiled.mark(&folded, FUNCTION);
             }
             // Ordinary and little words are looked up one by one; as phrases they would hit everywhere.
-            cues.retain(|cue| !matches!(cue, Cue::Ordinary | Cue::Function));
+            cues.retain(|cue| !matches!(cue, Cue::Ordinary | Cue::Function | Cue::Everyday));
             if !cues.is_empty() {
                 cues.sort();
                 searched.push((folded, Phrase { text, cues }));
@@ -257,10 +320,20 @@ impl PhraseTable {
             let long = LongWord { text: word.to_owned(), letters: letters_of(word) };
             long_words.entry(word.as_bytes()[0]).or_default().push(long);
         }
+        let is_slang = |cue: &Cue| matches!(cue, Cue::Term { meaning: Meaning::CounterfeitSlang, .. });
+        let long =
+            |folded: &str| folded.len() >= MIN_DISGUISED && folded.bytes().all(|b| b.is_ascii_alphabetic());
+        let slang =
+            searched.iter().filter(|(folded, phrase)| long(folded) && phrase.cues.iter().any(is_slang));
+        let slang = slang.map(|(folded, _)| (squeezed(folded), folded.clone())).collect();
         compiled.compile(searched.iter().map(|(folded, _)| folded.as_str()));
         let phrases = searched.into_iter().map(|(_, phrase)| phrase).collect();
-        Lexicon { id, phrases, compiled, colours: self.colours, long_words }
+        Lexicon { id, phrases, compiled, colours: self.colours, long_words, slang }
     }
+}
+
+fn squeezed(word: &str) -> String {
+    word.chars().map(crate::brands::representative).collect()
 }
 
 /// One bit for each letter that an ASCII word has; some share one.
@@ -324,10 +397,32 @@ mod tests {
             ("[terms.en]\nused = ['!!']", "terms.en.used"),
             ("[terms.english]\nused = []", "english"),
             ("not toml", "mine.toml"),
+            ("[terms.en]\nused = [{ phrase = 'worn', unles = ['new'] }]", "unles"),
+            ("[terms.en]\nused = [{ phrase = 'worn', unles = ['new'] }]", "`phrase` or `unless`"),
+            ("[terms.en]\nused = [{ phrase = 'worn' }]", "missing field `unless`"),
+            ("[terms.en]\nused = [{ phrase = 'worn', unless = [''] }]", "terms.en.used.unless"),
+            ("[terms.en]\nused = [{ phrase = 'worn', unless = ['new', '?!'] }]", "terms.en.used.unless"),
         ] {
             let error = Lexicon::parse(&[("mine.toml", text)]).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("mine.toml"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_would_blind_the_stage_is_refused() {
+        let whole =
+            "[roles.en]\ncompatible = ['fits']\n[terms.en]\nused = ['worn']\n[words.en]\nordinary = 'bag'";
+        assert!(Lexicon::parse_folder("lex", &[("a.toml", whole)]).is_ok());
+        let check = |files: &[(&str, &str)], parts: &[&str]| {
+            let error = Lexicon::parse_folder("my/lex", files).unwrap_err().to_string();
+            for part in parts.iter().chain(&["my/lex", "config/lexicon"]) {
+                assert!(error.contains(part), "{error}");
+            }
+        };
+        check(&[], &["no .toml file"]);
+        check(&[("a.toml", "")], &["[roles.*]", "[terms.*]", "[words.*]"]);
+        check(&[("a.toml", "[roles.en]\ncompatible = ['fits']\n[words.en]")], &["[terms.*]"]);
+        check(&[("a.toml", "[roles.en]\n[terms.en]\n[words.en]")], &["[roles.*], [terms.*], [words.*]"]);
     }
 
     #[test]

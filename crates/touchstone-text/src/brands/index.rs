@@ -7,10 +7,12 @@ use touchstone_types::{BrandId, BrandRecord, How};
 
 use super::squeeze::{is_letter_sign, representative};
 use super::typo::TypoIndex;
-use crate::fold::{STYLED, fold};
+use crate::fold::{STYLED, UPPER, fold};
 use crate::lexicon::Lexicon;
 use crate::products::ProductIndex;
 
+/// Up to so many letters a name is short.
+const MAX_SHORT: usize = 3;
 /// The longest name that is searched, in characters.
 const MAX_NAME_CHARS: usize = 100;
 /// Up to so many letters in all names their automaton is one large table, faster to read than the compact form: 256 bytes a
@@ -47,6 +49,10 @@ pub(super) struct Name {
     pub styled: bool,
     /// Whether it is one word of daily trade, which needs more evidence.
     pub ordinary: bool,
+    /// Whether it has so few letters that chance writes it too, and needs more evidence for a disguise.
+    pub short: bool,
+    /// Which letters its owner writes as capitals.
+    pub uppers: Vec<bool>,
     /// How many words it has.
     pub n_words: usize,
 }
@@ -55,6 +61,16 @@ impl Name {
     /// The letters as one text.
     pub(super) fn plain(&self) -> String {
         self.letters.iter().collect()
+    }
+
+    /// Whether its owner begins a new part of one word with a capital at this letter: the R of "MoraRivo".
+    pub(super) fn has_seam(&self, letter: usize) -> bool {
+        letter > 0 && self.gaps[letter] == NameGap::None && self.uppers[letter] && !self.uppers[letter - 1]
+    }
+
+    /// Whether its owner writes it without any capital.
+    pub(super) fn is_lower_case(&self) -> bool {
+        !self.uppers.contains(&true)
     }
 }
 
@@ -151,6 +167,8 @@ fn name_of(lexicon: &Lexicon, brand: usize, how: How, written: &str) -> Name {
         written: written.to_owned(),
         styled: false,
         ordinary: false,
+        short: false,
+        uppers: Vec::new(),
         n_words: 0,
     };
     let mut gap = NameGap::None;
@@ -160,6 +178,7 @@ fn name_of(lexicon: &Lexicon, brand: usize, how: How, written: &str) -> Name {
             name.gaps.push(if name.letters.is_empty() { NameGap::None } else { gap });
             name.letters.push(folded.c);
             name.raws.push(folded.raw);
+            name.uppers.push(folded.flags & UPPER != 0);
             name.styled |= folded.flags & STYLED != 0;
             gap = NameGap::None;
         } else {
@@ -167,6 +186,8 @@ fn name_of(lexicon: &Lexicon, brand: usize, how: How, written: &str) -> Name {
         }
     }
     name.n_words = 1 + name.gaps.iter().filter(|&&gap| gap != NameGap::None).count();
-    name.ordinary = name.n_words == 1 && lexicon.is_known(&name.plain());
+    name.short = name.letters.len() <= MAX_SHORT && name.letters.iter().all(char::is_ascii_alphanumeric);
+    let plain = name.plain();
+    name.ordinary = name.n_words == 1 && !name.short && lexicon.is_ordinary(&plain);
     name
 }

@@ -72,17 +72,30 @@ fn chunks(chars: &[FoldedChar]) -> Vec<(usize, usize)> {
 /// The pattern of a window: `None` where nothing is masked, too little is left, or the signs only decorate its ends.
 fn pattern(chars: &[FoldedChar]) -> Option<Vec<Slot>> {
     let mut slots = Vec::new();
+    // Letters that stand one by one ("L * m o r a") may have their signs one by one too.
+    let alone = chars.windows(2).all(|pair| pair[0].c.is_whitespace() || pair[1].c.is_whitespace());
+    // A sign that touches no letter or other sign replaces none: a footnote, "No. #", a bullet between words.
+    let touches =
+        |i: usize| chars[i].c.is_alphanumeric() || is_mask(chars[i].c) || is_letter_sign(chars[i].c);
+    let between = |i: usize| {
+        i > 0 && chars[i - 1].c.is_alphanumeric() && chars.get(i + 1).is_some_and(|c| c.c.is_alphanumeric())
+    };
+    let any_inside = (0..chars.len()).any(|i| is_mask(chars[i].c) && between(i));
     for (i, folded) in chars.iter().enumerate() {
         let c = folded.c;
         // Signs that also end words and open numbers count only inside a word.
-        let inside = || {
-            i > 0
-                && chars[i - 1].c.is_alphanumeric()
-                && chars.get(i + 1).is_some_and(|c| c.c.is_alphanumeric())
-        };
+        let inside = || between(i);
         if c.is_alphanumeric() || (is_letter_sign(c) && inside()) {
             slots.push(Slot::Letter(c));
         } else if is_mask(c) || (is_soft_mask(c) && inside()) {
+            let held = alone || (i > 0 && touches(i - 1)) || (i + 1 < chars.len() && touches(i + 1));
+            // One that ends a word in front of another marks that word, unless other signs are drawn inside words.
+            let at_space = |i: usize| chars.get(i).is_some_and(|c| c.c.is_whitespace());
+            let marks =
+                !alone && !any_inside && decorates(c) && (at_space(i + 1) || (i > 0 && at_space(i - 1)));
+            if !held || marks {
+                return None;
+            }
             slots.push(Slot::Any);
         }
         if slots.len() > 40 {
@@ -91,8 +104,7 @@ fn pattern(chars: &[FoldedChar]) -> Option<Vec<Slot>> {
     }
     let letters = slots.iter().filter(|s| **s != Slot::Any).count();
     let masks = slots.len() - letters;
-    let decorated =
-        matches!(slots.first(), Some(Slot::Any)) && matches!(chars[0].c, '*' | '#' | '~' | '•' | '·');
+    let decorated = matches!(slots.first(), Some(Slot::Any)) && decorates(chars[0].c);
     (masks > 0 && letters >= 2 && letters * 3 >= slots.len() && !decorated).then_some(slots)
 }
 
@@ -116,7 +128,8 @@ fn matches(
     let mut most = MAX_BRANDS;
     if names.is_empty() && fixed >= 4 {
         let lengths = pattern.len().saturating_sub(3)..=pattern.len() + 4;
-        let near = index.names_by_length.range(lengths).flat_map(|(_, names)| names).inspect(|_| *n_compared += 1);
+        let near =
+            index.names_by_length.range(lengths).flat_map(|(_, names)| names).inspect(|_| *n_compared += 1);
         names = near.filter(|&&name| fits_loosely(pattern, &index.names[name].letters)).copied().collect();
     }
     if names.is_empty() && fixed >= 6 {
@@ -197,6 +210,11 @@ fn fits_loosely(pattern: &[Slot], name: &[char]) -> bool {
         }
     }
     reach[name.len()]
+}
+
+/// Signs that also stand before and behind words for their own sake.
+fn decorates(c: char) -> bool {
+    matches!(c, '*' | '#' | '~' | '•' | '·')
 }
 
 /// Signs that are drawn in place of a letter.

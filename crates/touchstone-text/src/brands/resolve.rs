@@ -71,7 +71,7 @@ pub(crate) fn find(index: &BrandIndex, known: KnownWords<'_>, text: &Text, effor
             similarity: f.similarity,
             n_letters: text.words[f.word].end - text.words[f.word].start,
         }));
-        let misspelt = typo::find(index, known, text, &taken);
+        let misspelt = typo::find(index, known, text, effort == Effort::BrandField, &taken);
         // What is spelt out inside a far longer misspelt name is a part of that name.
         found.retain(|f| {
             !misspelt

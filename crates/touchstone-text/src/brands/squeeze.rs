@@ -79,7 +79,7 @@ fn is_rare_sign(chars: &[FoldedChar], i: usize) -> bool {
 
 /// One character for all that may be written for one another, so that the automaton meets them all; [`written_for`]
 /// decides afterwards whether this one is read as that one.
-pub(super) const fn representative(c: char) -> char {
+pub(crate) const fn representative(c: char) -> char {
     match c {
         'l' | '1' | '|' | '!' => 'i',
         '0' => 'o',

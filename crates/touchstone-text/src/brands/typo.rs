@@ -5,7 +5,10 @@
 //! in long names only, and only behind a right first letter: these names are kept by first letter and length, each with
 //! the set of its letters, from which two mistakes can take or to which they can add four at most.
 
+use std::collections::HashSet;
+
 use super::index::{BrandIndex, KnownWords, Name, NameGap};
+use crate::fold::{CONFUSABLE, FoldedChar, HIDDEN_BEFORE, STYLED, UPPER};
 use crate::words::{Gap, Text};
 
 /// The fewest letters of a name that may be misspelt.
@@ -14,6 +17,8 @@ const MIN_LETTERS: usize = 5;
 const TWO_MISTAKES_FROM: usize = 10;
 /// In longer names than this only one mistake is forgiven.
 const MAX_LETTERS_TWO: usize = 20;
+/// Below so many letters a misspelling in small letters may be a word that nobody listed, and needs a second sign.
+const PLAIN_FROM: usize = 7;
 /// From so many letters on a name may be misspelt and in leet, or misspelt and pulled apart.
 const LEET_FROM: usize = 6;
 /// The longest misspelt name, in words.
@@ -60,6 +65,8 @@ impl TypoIndex {
     /// Collects the forms of all names that may be misspelt.
     pub(super) fn build(names: &[Name]) -> Self {
         let (mut forms, mut long) = (Vec::new(), Vec::new());
+        // Of brands of one name the first is reported for a misspelling, so the others need no search.
+        let mut seen = HashSet::new();
         for (idx, name) in names.iter().enumerate() {
             let n = name.letters.len();
             let plain = name.letters.iter().all(char::is_ascii_alphanumeric);
@@ -68,6 +75,7 @@ impl TypoIndex {
                 || !plain
                 || n_letters + 2 < MIN_LETTERS
                 || name.n_words > MAX_WORDS
+                || !seen.insert((&name.letters, &name.gaps))
             {
                 continue;
             }
@@ -152,11 +160,12 @@ fn deletions(letters: &[char], mut each: impl FnMut(u64) -> bool) {
 }
 
 /// The misspelt names in a text, best first within one window of words; `taken` gives the letters of a word
-/// that name a brand already.
+/// that name a brand already, and `in_brand_field` says that the field holds a brand anyway.
 pub(super) fn find(
     index: &BrandIndex,
     known: KnownWords<'_>,
     text: &Text,
+    in_brand_field: bool,
     taken: &dyn Fn(usize) -> usize,
 ) -> Vec<Misspelling> {
     let mut found = Vec::new();
@@ -204,7 +213,11 @@ pub(super) fn find(
             let window = |&name: &u32| judge(index, name as usize, letters, start, end);
             // A name that is spelt out gives way only to one more than twice as long around it.
             let longer = |m: &Misspelling| n_taken * 2 < index.names[m.name].letters.len();
-            let best = candidates.iter().filter_map(window).filter(longer).max_by(|a, b| {
+            let meant = |m: &Misspelling| {
+                in_brand_field
+                    || is_meant(&index.names[m.name], letters, &text.chars[text.words[start].start..word.end])
+            };
+            let best = candidates.iter().filter_map(window).filter(longer).filter(meant).max_by(|a, b| {
                 // The candidates stand in the order of names; the first of equals wins.
                 a.similarity.total_cmp(&b.similarity).then(b.name.cmp(&a.name))
             });
@@ -214,11 +227,35 @@ pub(super) fn find(
     found
 }
 
+/// Whether a short misspelt name has a second sign of being one: a capital, letters that are only doubled, swapped or
+/// in disguise, or an owner who writes no capital either. Long names are hit by no ordinary word.
+fn is_meant(name: &Name, seen: &[char], written: &[FoldedChar]) -> bool {
+    let slip = || {
+        let single = |letters: &[char]| {
+            let mut letters = letters.to_vec();
+            letters.dedup();
+            letters
+        };
+        let sorted = |letters: &[char]| {
+            let mut letters = letters.to_vec();
+            letters.sort_unstable();
+            letters
+        };
+        single(seen) == single(&name.letters) || sorted(seen) == sorted(&name.letters)
+    };
+    let disguised = || written.iter().any(|c| c.flags & (CONFUSABLE | STYLED | HIDDEN_BEFORE) != 0);
+    let capital = written[0].flags & UPPER != 0;
+    name.letters.len() >= PLAIN_FROM || capital || name.is_lower_case() || slip() || disguised()
+}
+
 /// The letters of a word with the digits inside it read as letters; `None` where there are none, or hardly any letters.
 fn without_leet(letters: &[char]) -> Option<Vec<char>> {
     let inner = letters.len().checked_sub(1)?;
     let n_digits = letters.iter().filter(|c| c.is_ascii_digit()).count();
-    let is_leet = n_digits > 0 && n_digits * 3 <= letters.len() && !letters[inner].is_ascii_digit();
+    // "5x" counts what follows.
+    let counts = letters.iter().find(|c| !c.is_ascii_digit()) == Some(&'x') && letters[0].is_ascii_digit();
+    let is_leet =
+        n_digits > 0 && !counts && n_digits * 3 <= letters.len() && !letters[inner].is_ascii_digit();
     let plain = |c: char| match c {
         '0' => 'o',
         '1' => 'l',

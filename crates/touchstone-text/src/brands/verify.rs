@@ -5,6 +5,7 @@ use touchstone_types::How;
 use super::index::{KnownWords, Name, NameGap};
 use super::squeeze::written_for;
 use crate::fold::{CONFUSABLE, FoldedChar, HIDDEN_BEFORE, STYLED, UPPER};
+use crate::pairs::is_unit;
 use crate::words::{Gap, Text, is_unspaced};
 
 /// The longest run of signs or spaces that may stand between two letters of one word of a name.
@@ -28,6 +29,9 @@ pub(super) fn verify(
     if !starts_word(chars, first, exact) || !ends_word(chars, last, exact) {
         return None;
     }
+    if name.short && !in_brand_field && !short_is_meant(known, text, at, name, &letters, exact) {
+        return None;
+    }
     if letters.leet > 0 && !leet_is_plausible(known, text, first, last, at.len(), letters.leet) {
         return None;
     }
@@ -39,13 +43,16 @@ pub(super) fn verify(
         }
     } else if gaps.inserted > 0 && !spacing_is_plausible(known, text, at, &gaps) {
         return None;
+    } else if gaps.inserted == 0 && gaps.at_seam && !seam_is_plausible(known, text, at, &gaps) {
+        return None;
     }
     // Without its signs a name of digits alone is just a number.
     let only_digits = !name.letters.iter().any(|c| c.is_alphabetic());
     if only_digits && (letters.leet > 0 || gaps.joined || gaps.unsigned || gaps.inserted > 0) {
         return None;
     }
-    if gaps.joined && at.len() < 5 {
+    // "Vandal" is no "Van Dal".
+    if gaps.joined && (at.len() < 5 || known.contains(text.word(text.word_at(first)))) {
         return None;
     }
     if exact && name.ordinary && !in_brand_field && !stands_out(text, first, last) {
@@ -68,6 +75,8 @@ struct Letters {
     hidden: bool,
     styled: bool,
     leet: usize,
+    /// A capital I stands for a small l, or the other way round.
+    swapped: bool,
 }
 
 impl Letters {
@@ -91,7 +100,7 @@ impl Letters {
             }
             match (seen.c.is_alphabetic(), wanted.is_alphabetic()) {
                 // A capital I for a small l, or the other way round.
-                (true, true) => found.confusable = true,
+                (true, true) => (found.confusable, found.swapped) = (true, true),
                 _ => found.leet += 1,
             }
         }
@@ -106,13 +115,21 @@ struct Gaps {
     joined: bool,
     /// A sign of the name is left out.
     unsigned: bool,
+    /// One hyphen or space stands where the owner begins a new part of one word with a capital: "Mora-Rivo" for "MoraRivo".
+    at_seam: bool,
     /// For each letter whether a gap stands before it.
     before: Vec<bool>,
 }
 
 impl Gaps {
     fn compare(chars: &[FoldedChar], at: &[usize], name: &Name) -> Option<Self> {
-        let mut found = Self { inserted: 0, joined: false, unsigned: false, before: vec![false; at.len()] };
+        let mut found = Self {
+            inserted: 0,
+            joined: false,
+            unsigned: false,
+            at_seam: false,
+            before: vec![false; at.len()],
+        };
         for i in 1..at.len() {
             let between = &chars[at[i - 1] + 1..at[i]];
             let longest = if name.gaps[i] == NameGap::None { MAX_GAP_CHARS } else { MAX_NAME_GAP_CHARS };
@@ -123,6 +140,12 @@ impl Gaps {
             match (name.gaps[i], between.is_empty()) {
                 (NameGap::None, true) => {}
                 (NameGap::None, false) if apostrophe => {}
+                (NameGap::None, false)
+                    if name.has_seam(i) && between.len() == 1 && matches!(between[0].c, '-' | ' ') =>
+                {
+                    found.at_seam = true;
+                    found.before[i] = true;
+                }
                 (NameGap::None, false) => {
                     let spaces = between.iter().filter(|c| c.c.is_whitespace()).count();
                     let signs = between.len() - spaces;
@@ -136,12 +159,18 @@ impl Gaps {
                 }
                 // Hyphens, full stops and ampersands come and go without disguise.
                 (NameGap::Sign, true) => found.unsigned = true,
+                // Capitals show where the words begin: "MaisonArdo" disguises nothing.
+                (NameGap::Space, true) if is_seam(&chars[at[i - 1]], &chars[at[i]]) => {}
                 (NameGap::Space, true) => found.joined = true,
                 (NameGap::Sign | NameGap::Space, false) => found.before[i] = true,
             }
         }
         Some(found)
     }
+}
+
+fn is_seam(before: &FoldedChar, here: &FoldedChar) -> bool {
+    before.flags & UPPER == 0 && before.c.is_alphabetic() && here.flags & UPPER != 0
 }
 
 fn starts_word(chars: &[FoldedChar], first: usize, exact: bool) -> bool {
@@ -165,6 +194,33 @@ fn ends_word(chars: &[FoldedChar], last: usize, exact: bool) -> bool {
         || (exact && here.flags & UPPER == 0 && here.c.is_alphabetic() && after.flags & UPPER != 0)
 }
 
+/// Whether more than chance writes a name of up to three letters: two letters in a row are a numeral, a size, the end of a
+/// number or a syllable as well.
+fn short_is_meant(
+    known: KnownWords<'_>,
+    text: &Text,
+    at: &[usize],
+    name: &Name,
+    letters: &Letters,
+    exact: bool,
+) -> bool {
+    let seen = || at.iter().map(|&place| &text.chars[place]);
+    let own_capitals = seen().zip(&name.uppers).all(|(c, &upper)| (c.flags & UPPER != 0) == upper);
+    let stands_out = || stands_out(text, at[0], at[at.len() - 1]);
+    if exact {
+        // A word needs the owner's capitals or some of its own; letters that are no word ("hp 20") speak for themselves.
+        return !known.lexicon.is_known(&name.plain()) || own_capitals || stands_out();
+    }
+    if letters.swapped && seen().all(|c| matches!(c.c, 'i' | 'v' | 'x' | 'l' | 'c' | 'd' | 'm')) {
+        return false;
+    }
+    if letters.leet > 0 || letters.swapped {
+        let has_letter = seen().any(|c| c.c.is_alphabetic());
+        return has_letter && (stands_out() || (name.is_lower_case() && own_capitals));
+    }
+    true
+}
+
 /// Leet needs letters beside the digits, and is no part number of the catalog.
 fn leet_is_plausible(
     known: KnownWords<'_>,
@@ -175,10 +231,28 @@ fn leet_is_plausible(
     n_leet: usize,
 ) -> bool {
     let whole_words = (text.word_at(first), text.word_at(last));
+    if whole_words.0 == whole_words.1
+        && text.words.get(whole_words.0).is_some_and(|_| is_measure(text.word(whole_words.0)))
+    {
+        return false;
+    }
     let is_part_number = whole_words.0 == whole_words.1
         && text.words.get(whole_words.0).is_some_and(|_| known.in_catalog(text.word(whole_words.0)));
     let enough = if n_letters <= 3 { n_leet <= 1 } else { n_leet * 3 <= n_letters * 2 };
     enough && n_leet < n_letters && !is_part_number
+}
+
+/// Whether a word is a number with a unit right behind it: "10ft" is a length, not "loft".
+fn is_measure(word: &str) -> bool {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    unit.len() < word.len() && (1..=3).contains(&unit.len()) && is_unit(unit)
+}
+
+/// The parts of a name that its owner joins by a capital, written apart: with the capitals, or not as two words of their own.
+fn seam_is_plausible(known: KnownWords<'_>, text: &Text, at: &[usize], gaps: &Gaps) -> bool {
+    let starts = at.iter().zip(&gaps.before).enumerate().filter(|(i, (_, gap))| *i == 0 || **gap);
+    let capitals = starts.map(|(_, (&place, _))| text.chars[place].flags & UPPER != 0).all(|upper| upper);
+    capitals || spacing_is_plausible(known, text, at, gaps)
 }
 
 /// Letters pulled apart one by one, or a longer name cut in pieces that are not all words of their own.

@@ -7,10 +7,13 @@
 use crate::products::Dictionary;
 use crate::words::{PhraseHit, Text};
 
-/// The word is of daily trade.
+/// The word is of daily trade or language.
 pub(super) const KNOWN: u8 = 1;
 /// The word is a little one.
 pub(super) const FUNCTION: u8 = 2;
+
+/// The word is of daily trade: a brand of that name needs more evidence.
+pub(super) const ORDINARY: u8 = 4;
 
 /// No word, or no phrase.
 const NONE: u32 = u32::MAX;
@@ -30,7 +33,7 @@ pub(super) struct Phrases {
 
 #[derive(Debug, Clone, Copy)]
 struct About {
-    /// [`KNOWN`], [`FUNCTION`].
+    /// [`KNOWN`], [`FUNCTION`], [`ORDINARY`].
     flags: u8,
     /// The phrase that it is; [`NONE`] where it is none.
     phrase: u32,

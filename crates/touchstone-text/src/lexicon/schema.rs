@@ -1,11 +1,14 @@
 //! The lexicon's files: tables by subject and language.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use touchstone_types::Meaning;
 
-use super::{Cue, PhraseTable, TermPlace};
+use super::{Cue, MAX_PHRASE_CHARS, PhraseTable, TermPlace};
 use crate::LexiconError;
 use crate::words::Text;
 
@@ -56,14 +59,38 @@ struct InDescription {
     for_refilling: Vec<TermEntry>,
 }
 
-#[derive(Deserialize, Clone)]
-#[serde(untagged)]
+/// A phrase, or a table of a phrase and the words that take its meaning away.
 enum TermEntry {
     Plain(String),
     Guarded(Guarded),
 }
 
-#[derive(Deserialize, Clone)]
+// By hand, so that a mistyped key is named: of an untagged enum serde says only that no variant fits.
+impl<'de> Deserialize<'de> for TermEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TermVisitor)
+    }
+}
+
+struct TermVisitor;
+
+impl<'de> Visitor<'de> for TermVisitor {
+    type Value = TermEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a phrase, or { phrase = \"…\", unless = [\"…\"] }")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, phrase: &str) -> Result<TermEntry, E> {
+        Ok(TermEntry::Plain(phrase.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TermEntry, A::Error> {
+        Guarded::deserialize(MapAccessDeserializer::new(map)).map(TermEntry::Guarded)
+    }
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Guarded {
     phrase: String,
@@ -91,6 +118,22 @@ struct Words {
     ordinary: String,
     /// Words with white space between them.
     function: String,
+    /// Words with white space between them.
+    everyday: String,
+}
+
+/// The tables that no file has anything in, as they stand in the files; those that cannot be read have none.
+pub(super) fn missing(files: &[(&str, &str)]) -> Vec<&'static str> {
+    let tables: Vec<toml::Table> = files.iter().filter_map(|(_, text)| text.parse().ok()).collect();
+    let has = |name: &str| {
+        let languages = |file: &toml::Table| file.get(name).and_then(toml::Value::as_table).cloned();
+        tables
+            .iter()
+            .filter_map(languages)
+            .any(|of| of.values().any(|language| language.as_table().is_some_and(|table| !table.is_empty())))
+    };
+    let named = [("roles", "[roles.*]"), ("terms", "[terms.*]"), ("words", "[words.*]")];
+    named.into_iter().filter(|(name, _)| !has(name)).map(|(_, shown)| shown).collect()
 }
 
 /// Reads one file into the table.
@@ -121,6 +164,7 @@ pub(super) fn read(name: &str, text: &str, table: &mut PhraseTable) -> Result<()
         let split = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         sink.list(&format!("words.{language}.ordinary"), split(&words.ordinary), &Cue::Ordinary)?;
         sink.list(&format!("words.{language}.function"), split(&words.function), &Cue::Function)?;
+        sink.list(&format!("words.{language}.everyday"), split(&words.everyday), &Cue::Everyday)?;
     }
     for (class, words) in file.colours {
         let cue = Cue::Colour(sink.table.colour(&class));
@@ -180,12 +224,27 @@ impl Sink<'_> {
                     TermEntry::Plain(phrase) => (phrase, Vec::new()),
                     TermEntry::Guarded(Guarded { phrase, unless }) => (phrase, unless),
                 };
-                let unless = unless.iter().map(|word| Text::new(word, 64).joined).collect();
+                let key = format!("terms.{language}.{key}");
+                let unless = self.guards(&format!("{key}.unless"), &unless)?;
                 let cue = Cue::Term { meaning, place, unless };
-                self.table.add(self.name, &format!("terms.{language}.{key}"), &phrase, cue)?;
+                self.table.add(self.name, &key, &phrase, cue)?;
             }
         }
         Ok(())
+    }
+
+    /// Folds the words that take a phrase's meaning away.
+    fn guards(&self, key: &str, unless: &[String]) -> Result<BTreeSet<String>, LexiconError> {
+        unless
+            .iter()
+            .map(|word| match Text::new(word, MAX_PHRASE_CHARS).joined {
+                folded if folded.is_empty() => {
+                    let (file, key, phrase) = (self.name.to_owned(), key.to_owned(), word.clone());
+                    Err(LexiconError::Phrase { file, key, phrase })
+                }
+                folded => Ok(folded),
+            })
+            .collect()
     }
 
     fn offer(&mut self, language: &str, offer: Offer) -> Result<(), LexiconError> {

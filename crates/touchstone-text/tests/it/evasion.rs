@@ -74,7 +74,8 @@ fn spaces_between_letters_may_be_many() {
 
 #[test]
 fn a_title_is_read_as_far_as_is_said() {
-    let read = |n: usize| !analyse(&catalog(), &titled(&format!("{} Lumora", "x".repeat(n)))).claims.is_empty();
+    let read =
+        |n: usize| !analyse(&catalog(), &titled(&format!("{} Lumora", "x".repeat(n)))).claims.is_empty();
     assert!(read(MAX_TITLE_CHARS - 7));
     assert!(!read(MAX_TITLE_CHARS));
 }

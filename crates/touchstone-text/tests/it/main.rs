@@ -6,6 +6,7 @@
     reason = "helpers of tests; figures and skips are said on stderr"
 )]
 
+mod accidents;
 mod data;
 mod disguises;
 mod evasion;
