@@ -140,6 +140,14 @@ fn doubts(record: &CatalogRecord) -> Vec<String> {
         );
         found.extend(price_doubt(product));
     }
+    if let CatalogRecord::Brand(brand) = record {
+        let written =
+            std::iter::once(("name", &brand.name)).chain(brand.aliases.iter().map(|a| ("alias", a)));
+        let blank = written.filter(|(_, name)| !touchstone_text::can_be_found(name));
+        found.extend(blank.map(|(what, name)| {
+            format!("the {what} \"{name}\" has no letter to be found by: add an alias that sellers write")
+        }));
+    }
     for (idx, image) in record.images().iter().enumerate() {
         let outdated = image.features.filter(|f| f.version != PhotoFeatures::VERSION);
         if let (Some(features), None) = (outdated, &image.url) {
@@ -218,6 +226,18 @@ mod tests {
             &format!("{BRAND}\n{}", product(prices)),
             &["feed.jsonl:2: warning: price_floor 11 BRL is above list_price 10 BRL"],
         );
+    }
+
+    #[test]
+    fn names_that_no_text_can_be_searched_for_are_named() {
+        let brand =
+            r#"{"kind":"brand","brand_id":"stars","name":"***","aliases":["Lumora","!","7","1-2-3"]}"#;
+        let blank = |what: &str, name: &str| {
+            format!(
+                "feed.jsonl:1: warning: the {what} \"{name}\" has no letter to be found by: add an alias that sellers write"
+            )
+        };
+        check(brand, &[&blank("name", "***"), &blank("alias", "!"), &blank("alias", "7")]);
     }
 
     #[test]

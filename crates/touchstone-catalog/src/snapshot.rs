@@ -108,8 +108,10 @@ impl Snapshot {
             photos_changed |= match key {
                 CatalogKey::Brand(id) => next.change_brand(id, new.as_ref(), &mut edits),
                 CatalogKey::Product(id, _) if !next.brands.contains_key(id) => false,
-                CatalogKey::Product(..) => next.change_product(key, old.is_some(), new.clone(), &mut edits),
-                CatalogKey::Fake(..) | CatalogKey::Benign(_) => next.set_pictured(key, new.as_deref()),
+                CatalogKey::Product(..) => next.change_product(key, old.as_deref(), new.clone(), &mut edits),
+                CatalogKey::Fake(..) | CatalogKey::Benign(_) => {
+                    next.set_pictured(key, old.as_deref(), new.as_deref())
+                }
             };
         }
         next.text = match edits.len() {
@@ -157,8 +159,8 @@ impl Snapshot {
         let mut photos_changed = false;
         for product in self.records.products_of(id) {
             let key = product.key();
-            let now = new.is_some().then_some(product);
-            photos_changed |= self.change_product(&key, was_live, now, edits);
+            let (before, now) = (was_live.then(|| Arc::clone(&product)), new.is_some().then_some(product));
+            photos_changed |= self.change_product(&key, before.as_deref(), now, edits);
         }
         photos_changed
     }
@@ -166,26 +168,32 @@ impl Snapshot {
     fn change_product(
         &mut self,
         key: &CatalogKey,
-        was_active: bool,
+        old: Option<&CatalogRecord>,
         new: Option<Arc<CatalogRecord>>,
         edits: &mut Vec<Edit>,
     ) -> bool {
-        let photos_changed = self.set_pictured(key, new.as_deref());
+        let photos_changed = self.set_pictured(key, old, new.as_deref());
         self.n_products =
-            (self.n_products + usize::from(new.is_some())).saturating_sub(usize::from(was_active));
+            (self.n_products + usize::from(new.is_some())).saturating_sub(usize::from(old.is_some()));
         edits.push(new.map_or_else(|| Edit::Delete(key.clone()), Edit::Put));
         photos_changed
     }
 
-    /// True if the photos to search may be others than before.
-    fn set_pictured(&mut self, key: &CatalogKey, new: Option<&CatalogRecord>) -> bool {
-        let before = self.pictured.contains(key);
-        let after = new.is_some_and(|record| !record.images().is_empty());
-        match after {
-            true => self.pictured.insert_mut(key.clone()),
-            false => drop(self.pictured.remove_mut(key)),
+    /// True if the photos to search are others than before: a new title or price leaves them as they are. `old` and `new`
+    /// are `None` where the record is not active.
+    fn set_pictured(
+        &mut self,
+        key: &CatalogKey,
+        old: Option<&CatalogRecord>,
+        new: Option<&CatalogRecord>,
+    ) -> bool {
+        let images = |record: Option<&CatalogRecord>| record.map_or_else(Vec::new, |r| r.images().to_vec());
+        let (before, after) = (images(old), images(new));
+        match after.is_empty() {
+            false => self.pictured.insert_mut(key.clone()),
+            true => drop(self.pictured.remove_mut(key)),
         }
-        before || after
+        before != after
     }
 
     /// Whether so many products changed since the last merge that it is time for [`merged`](Self::merged).
@@ -214,6 +222,15 @@ impl Snapshot {
         self.brands.get(brand)?;
         let record = self.records.get(&CatalogKey::Product(brand.clone(), id.clone()))?;
         matches!(*record, CatalogRecord::Product(_)).then_some(LiveProduct(record))
+    }
+
+    /// The live products whose brand lives, in no particular order.
+    pub fn products(&self) -> impl Iterator<Item = LiveProduct> + '_ {
+        let active = |record: &Arc<CatalogRecord>| match &**record {
+            CatalogRecord::Product(product) => self.brands.contains_key(&product.brand_id),
+            _ => false,
+        };
+        self.records.iter().filter(active).map(LiveProduct)
     }
 
     /// The index that the text stage searches.
@@ -271,5 +288,45 @@ impl Edit {
             Self::Delete(CatalogKey::Product(brand, id)) => Change::RemoveProduct(brand, id),
             Self::Delete(_) => unreachable!("they have no text index"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use touchstone_types::CatalogRecord;
+
+    use super::*;
+
+    fn record(json: &str) -> Arc<CatalogRecord> {
+        Arc::new(CatalogRecord::from_json(json.as_bytes()).expect("a record"))
+    }
+
+    fn product(title: &str, images: &str) -> Arc<CatalogRecord> {
+        record(&format!(
+            r#"{{"kind":"product","brand_id":"lumora","product_id":"P","title":"{title}","images":[{images}]}}"#
+        ))
+    }
+
+    #[test]
+    fn photos_are_indexed_anew_only_where_photos_change() {
+        let (one, two) = (r#"{"url":"one.png"}"#, r#"{"url":"two.png"}"#);
+        let mut live = RedBlackTreeMapSync::new_sync();
+        for record in [record(r#"{"kind":"brand","brand_id":"lumora","name":"Lumora"}"#), product("bag", one)]
+        {
+            live.insert_mut(record.key(), record);
+        }
+        let snapshot = Snapshot::build(live, &Arc::new(Lexicon::builtin()));
+        let check = |new: Option<Arc<CatalogRecord>>, same: bool| {
+            let key = product("bag", one).key();
+            let next = snapshot.with_changes(&BTreeMap::from([(key, new)]));
+            assert_eq!(Arc::ptr_eq(&snapshot.photos, &next.photos), same);
+        };
+        check(Some(product("red bag", one)), true);
+        check(Some(product("bag", two)), false);
+        check(Some(product("bag", "")), false);
+        check(None, false);
+        let brand = record(r#"{"kind":"brand","brand_id":"lumora","name":"Lumora","aliases":["LMR"]}"#);
+        let next = snapshot.with_changes(&BTreeMap::from([(brand.key(), Some(brand))]));
+        assert!(Arc::ptr_eq(&snapshot.photos, &next.photos));
     }
 }

@@ -14,6 +14,7 @@ mod squeeze;
 mod typo;
 mod verify;
 
+pub use index::can_be_found;
 pub(crate) use index::{BrandIndex, KnownWords};
 pub(crate) use resolve::{Effort, Found, find, various, various_by_role};
 pub(crate) use squeeze::representative;

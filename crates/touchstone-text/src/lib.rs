@@ -52,6 +52,7 @@ mod terms;
 mod words;
 
 pub use analyse::{MAX_DESCRIPTION_CHARS, MAX_FIELD_CHARS, MAX_FIELDS, MAX_TITLE_CHARS, analyse};
+pub use brands::can_be_found;
 /// The bytes of a product segment: in memory, or a mapped file by [`Bytes::from_owner`].
 pub use bytes::Bytes;
 pub use error::{LexiconError, SegmentError};

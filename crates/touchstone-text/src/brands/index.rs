@@ -7,7 +7,7 @@ use touchstone_types::{BrandId, BrandRecord, How};
 
 use super::squeeze::{is_letter_sign, representative};
 use super::typo::TypoIndex;
-use crate::fold::{STYLED, UPPER, fold};
+use crate::fold::{FoldedChar, STYLED, UPPER, fold};
 use crate::lexicon::Lexicon;
 use crate::products::ProductIndex;
 
@@ -101,10 +101,9 @@ impl BrandIndex {
                 let with_and = written.contains('&').then(|| written.replace('&', " and "));
                 for variant in std::iter::once(written.clone()).chain(with_and) {
                     let name = name_of(lexicon, brand, how, &variant);
-                    // A name of few digits alone would be found in every number.
-                    let signs = name.gaps.iter().filter(|&&gap| gap != NameGap::None).count();
-                    let searchable = name.letters.iter().any(|c| c.is_alphabetic()) || signs >= 2;
-                    if searchable && seen.insert((name.letters.clone(), name.gaps.clone())) {
+                    if is_searchable(&name.letters, &name.gaps)
+                        && seen.insert((name.letters.clone(), name.gaps.clone()))
+                    {
                         names.push(name);
                     }
                 }
@@ -156,35 +155,50 @@ impl KnownWords<'_> {
     }
 }
 
-fn name_of(lexicon: &Lexicon, brand: usize, how: How, written: &str) -> Name {
-    let chars = fold(written, MAX_NAME_CHARS);
-    let mut name = Name {
-        brand,
-        how,
-        letters: Vec::new(),
-        raws: Vec::new(),
-        gaps: Vec::new(),
-        written: written.to_owned(),
-        styled: false,
-        ordinary: false,
-        short: false,
-        uppers: Vec::new(),
-        n_words: 0,
-    };
+/// Whether a text can be searched for a name: a name of few digits alone would be found in every number.
+fn is_searchable(letters: &[char], gaps: &[NameGap]) -> bool {
+    let signs = gaps.iter().filter(|&&gap| gap != NameGap::None).count();
+    letters.iter().any(|c| c.is_alphabetic()) || signs >= 2
+}
+
+/// Whether texts can be searched for a brand of this name: false of `***`, which has no letter, and of `7`.
+pub fn can_be_found(name: &str) -> bool {
+    let (letters, gaps) = letters_of(&fold(name, MAX_NAME_CHARS));
+    is_searchable(&letters.iter().map(|c| c.c).collect::<Vec<_>>(), &gaps)
+}
+
+/// The letters of a folded name, and what stands before each.
+fn letters_of(chars: &[FoldedChar]) -> (Vec<FoldedChar>, Vec<NameGap>) {
+    let (mut letters, mut gaps) = (Vec::new(), Vec::new());
     let mut gap = NameGap::None;
     for (i, folded) in chars.iter().enumerate() {
         let letter_follows = || chars.get(i + 1).is_some_and(|next| next.c.is_alphanumeric());
         if folded.c.is_alphanumeric() || (is_letter_sign(folded.c) && letter_follows()) {
-            name.gaps.push(if name.letters.is_empty() { NameGap::None } else { gap });
-            name.letters.push(folded.c);
-            name.raws.push(folded.raw);
-            name.uppers.push(folded.flags & UPPER != 0);
-            name.styled |= folded.flags & STYLED != 0;
+            gaps.push(if letters.is_empty() { NameGap::None } else { gap });
+            letters.push(*folded);
             gap = NameGap::None;
         } else {
             gap = gap.max(if folded.c == ' ' { NameGap::Space } else { NameGap::Sign });
         }
     }
+    (letters, gaps)
+}
+
+fn name_of(lexicon: &Lexicon, brand: usize, how: How, written: &str) -> Name {
+    let (letters, gaps) = letters_of(&fold(written, MAX_NAME_CHARS));
+    let mut name = Name {
+        brand,
+        how,
+        letters: letters.iter().map(|c| c.c).collect(),
+        raws: letters.iter().map(|c| c.raw).collect(),
+        gaps,
+        written: written.to_owned(),
+        styled: letters.iter().any(|c| c.flags & STYLED != 0),
+        ordinary: false,
+        short: false,
+        uppers: letters.iter().map(|c| c.flags & UPPER != 0).collect(),
+        n_words: 0,
+    };
     name.n_words = 1 + name.gaps.iter().filter(|&&gap| gap != NameGap::None).count();
     name.short = name.letters.len() <= MAX_SHORT && name.letters.iter().all(char::is_ascii_alphanumeric);
     let plain = name.plain();
