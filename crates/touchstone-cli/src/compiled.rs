@@ -37,7 +37,15 @@ pub(crate) fn open(path: &Path, lexicon: &Arc<Lexicon>) -> Outcome<Snapshot> {
 
 /// Refuses a place where [`write`] would destroy something: a feed, a folder, a device.
 pub(crate) fn check_target(out: &Path, feeds: &[PathBuf]) -> Outcome<()> {
-    let Ok(target) = fs::canonicalize(out) else { return Ok(()) };
+    let Ok(target) = fs::canonicalize(out) else {
+        // Building takes minutes: what the end would fail of is said first.
+        let folder = folder_of(out);
+        return match folder.is_dir() {
+            true => Ok(()),
+            false => Err(anyhow!("--out {}: there is no folder {}", out.display(), folder.display()))
+                .or_bad_input(),
+        };
+    };
     if !target.is_file() {
         return Err(anyhow!("--out {} is not a file", out.display())).or_bad_input();
     }
@@ -48,10 +56,14 @@ pub(crate) fn check_target(out: &Path, feeds: &[PathBuf]) -> Outcome<()> {
     Ok(())
 }
 
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes a new file and renames it into place, because the one that stands there may be mapped by another program.
 pub(crate) fn write(out: &Path, bytes: &[u8]) -> Outcome<()> {
     let place = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(&place);
     let write = || -> std::io::Result<()> {
         let mut unfinished = tempfile::Builder::new().prefix(".compiling-").tempfile_in(folder)?;
         unfinished.write_all(bytes)?;

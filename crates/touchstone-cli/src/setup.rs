@@ -99,7 +99,7 @@ pub(crate) fn load_lexicon(settings: &Settings) -> Outcome<Lexicon> {
     }
     files.sort();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Lexicon::parse(&files).or_bad_input()
+    Lexicon::parse_folder(&folder.display().to_string(), &files).or_bad_input()
 }
 
 /// Model and policy over a state of the catalog.

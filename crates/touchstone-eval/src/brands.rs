@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use touchstone_text::{Lexicon, TextFindings, TextIndex, analyse};
 use touchstone_types::{Listing, Role};
 
-use crate::form_report::{FormReport, set_name};
+use crate::form_report::{FormReport, absent, set_name};
 use crate::shares::Shares;
 use crate::{EvalError, rows};
 
@@ -24,6 +24,8 @@ struct Row {
     role: Option<Role>,
     how: String,
 }
+
+const EXPECTED: &str = "one title a line: {\"text\":…,\"brand_id\":…|null,\"role\":…|null,\"how\":…}";
 
 fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
@@ -46,13 +48,13 @@ fn role_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rol
 /// - `false_claim_rate`: of the rows without a brand, the share with any claim.
 /// - `texts_per_s`: titles read in a second by one thread, the whole text stage included.
 ///
-/// A row whose brand is not in the catalog cannot be found and counts so.
+/// A row whose brand is not in the catalog cannot be found and counts so; the report warns of it.
 ///
 /// # Errors
 /// A file that is missing or empty, or a line that is malformed, with file and line.
 pub fn eval_brands(folder: &Path, lexicon: &Arc<Lexicon>) -> Result<FormReport, EvalError> {
     let snapshot = rows::catalog(folder)?.snapshot(lexicon);
-    let rows: Vec<Row> = rows::read(&folder.join("cases.jsonl"))?;
+    let rows: Vec<Row> = rows::read(&folder.join("cases.jsonl"), EXPECTED)?;
     let titles = titled(&rows);
     let mut metrics = figures(&rows, &titles, snapshot.text());
     // A second round, so that the speed is that of a process that has begun long ago.
@@ -61,7 +63,10 @@ pub fn eval_brands(folder: &Path, lexicon: &Arc<Lexicon>) -> Result<FormReport, 
         std::hint::black_box(analyse(snapshot.text(), title));
     }
     metrics.insert("texts_per_s".to_owned(), titles.len() as f64 / started.elapsed().as_secs_f64());
-    Ok(FormReport { form: "brands", set: set_name(folder), on: "cases".to_owned(), metrics })
+    let is_absent = |id: &&str| !snapshot.brands().any(|b| b.brand_id.as_str() == *id);
+    let absent_ids = rows.iter().filter_map(|row| row.brand_id.as_deref()).filter(is_absent).collect();
+    let warnings = absent(folder, "cases.jsonl", "brand_id", absent_ids).into_iter().collect();
+    Ok(FormReport { form: "brands", set: set_name(folder), on: "cases".to_owned(), metrics, warnings })
 }
 
 /// Listings of a title alone.
@@ -114,6 +119,7 @@ mod tests {
 {"text":"Lumora bag","brand_id":"lumora","role":"sold_as","how":"exact"}
 {"text":"case for Lumora phone","brand_id":"lumora","role":"sold_as","how":"exact"}
 {"text":"Veltrano bag","brand_id":"lumora","role":"sold_as","how":"typo"}
+{"text":"old lamp","brand_id":"gone","role":null,"how":"hidden"}
 {"text":"wooden spoon","brand_id":null,"role":null,"how":"other_brand"}
 "#;
         let folder = folder(cases);
@@ -123,6 +129,9 @@ mod tests {
         assert_eq!((get("role_accuracy"), get("false_claim_rate")), (Some(0.5), Some(0.0)));
         assert_eq!((get("recall.leet"), get("recall.other_brand")), (None, None));
         assert!(get("texts_per_s").unwrap() > 0.0);
+        assert_eq!(report.warnings.len(), 1);
+        let part = "cases.jsonl: 1 rows name a brand_id that the catalog lacks (\"gone\")";
+        assert!(report.warnings[0].contains(part), "{:?}", report.warnings);
     }
 
     #[test]
@@ -142,6 +151,15 @@ mod tests {
         check(lone, "cases.jsonl:1: ");
         let empty = tempfile::tempdir().unwrap();
         let error = eval_brands(empty.path(), &Arc::new(Lexicon::builtin())).unwrap_err();
-        assert!(error.to_string().contains("catalog.jsonl"), "{error}");
+        assert!(
+            error.to_string().contains("catalog.jsonl: there is no such file; expected is a catalog"),
+            "{error}"
+        );
+        fs::write(empty.path().join("catalog.jsonl"), CATALOG).unwrap();
+        let error = eval_brands(empty.path(), &Arc::new(Lexicon::builtin())).unwrap_err();
+        assert!(
+            error.to_string().contains("cases.jsonl: there is no such file; expected is one title a line"),
+            "{error}"
+        );
     }
 }

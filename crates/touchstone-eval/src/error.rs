@@ -55,6 +55,14 @@ pub enum EvalError {
         /// The file.
         path: PathBuf,
     },
+    /// A form's file is not there.
+    #[error("{}: there is no such file; expected is {expected}", path.display())]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
+    },
     /// There is too little in a folder to learn from.
     #[error("{}: nothing can be learned from it", path.display())]
     Untrainable {
@@ -79,6 +87,14 @@ pub enum EvalError {
 }
 
 impl EvalError {
+    /// A file of a form that could not be opened: one that is not there is named with what is expected of it.
+    pub(crate) fn open(path: &std::path::Path, expected: &'static str, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Self::NoFile { path: path.to_owned(), expected },
+            _ => Self::io(path, "reading", source),
+        }
+    }
+
     pub(crate) fn io(path: &std::path::Path, action: &'static str, source: std::io::Error) -> Self {
         Self::Io { path: path.to_owned(), action, source }
     }

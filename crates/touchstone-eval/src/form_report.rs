@@ -17,6 +17,24 @@ pub struct FormReport {
     /// Figures by flat key, for example `recall.typo`. Shares are 0 to 1; keys that end in `_per_s` or begin with `ms_` are
     /// measured with a clock and differ from run to run, all others do not.
     pub metrics: BTreeMap<String, f64>,
+    /// What the reader of the figures must know: rows that no program could answer.
+    pub warnings: Vec<String>,
+}
+
+/// Says that rows name an id that the catalog lacks: these count as not found, whatever is searched.
+pub(crate) fn absent(folder: &Path, file: &str, kind: &str, mut ids: Vec<&str>) -> Option<String> {
+    let n = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    let shown: Vec<String> = ids.iter().take(3).map(|id| format!("{id:?}")).collect();
+    let shown = shown.join(", ") + if ids.len() > 3 { ", …" } else { "" };
+    let file = folder.join(file);
+    (n > 0).then(|| {
+        format!(
+            "{}: {n} rows name a {kind} that the catalog lacks ({shown}): they count as not found; mend them or the catalog",
+            file.display()
+        )
+    })
 }
 
 /// The name of a data set: the last part of its folder's path, links and dots resolved.

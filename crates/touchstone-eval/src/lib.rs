@@ -52,5 +52,5 @@ pub use pairs::{
     CrossValidation, cross_validated, eval_pairs, eval_pairs_with, read_pairs, read_training_pairs,
 };
 pub use report::{ListingsReport, report};
-pub use search::eval_search;
+pub use search::{eval_search, eval_search_in};
 pub use training::training_table;

@@ -17,6 +17,8 @@ use crate::{EvalError, rows};
 /// Each pair is timed at least once; small sets are gone over again until this many pairs have been.
 const N_TIMED: usize = 20_000;
 
+const EXPECTED: &str = "one pair a line: {\"left\":{…},\"right\":{…},\"match\":true|false}";
+
 #[derive(Deserialize)]
 struct Row {
     left: BTreeMap<String, serde_json::Value>,
@@ -29,7 +31,7 @@ struct Row {
 /// # Errors
 /// A file that is missing or empty, or a line that is malformed, with file and line.
 pub fn read_pairs(path: &Path) -> Result<Vec<LabelledPair>, EvalError> {
-    let rows: Vec<Row> = rows::read(path)?;
+    let rows: Vec<Row> = rows::read(path, EXPECTED)?;
     let pair =
         |row: Row| LabelledPair { left: record(&row.left), right: record(&row.right), is_match: row.r#match };
     Ok(rows.into_iter().map(pair).collect())
@@ -85,7 +87,13 @@ pub fn eval_pairs(folder: &Path, seed: u64) -> Result<FormReport, EvalError> {
     let mut metrics = figures(&found.counts);
     metrics.insert("threshold".to_owned(), found.threshold);
     metrics.insert("pairs_per_s".to_owned(), speed(&matcher, &pairs));
-    Ok(FormReport { form: "pairs", set: set_name(folder), on: "5-fold".to_owned(), metrics })
+    Ok(FormReport {
+        form: "pairs",
+        set: set_name(folder),
+        on: "5-fold".to_owned(),
+        metrics,
+        warnings: Vec::new(),
+    })
 }
 
 /// As [`eval_pairs`] with a matcher that is ready: nothing is learned from the folder, its threshold stays as it is. Judged on
@@ -120,7 +128,7 @@ fn judged(folder: &Path, on: &str, matcher: &PairMatcher, pairs: &[LabelledPair]
     let mut metrics = figures(&counts_at(&scores(matcher, pairs), &labels, threshold));
     metrics.insert("threshold".to_owned(), threshold);
     metrics.insert("pairs_per_s".to_owned(), speed(matcher, pairs));
-    FormReport { form: "pairs", set: set_name(folder), on: on.to_owned(), metrics }
+    FormReport { form: "pairs", set: set_name(folder), on: on.to_owned(), metrics, warnings: Vec::new() }
 }
 
 fn scores(matcher: &PairMatcher, pairs: &[LabelledPair]) -> Vec<f64> {

@@ -9,12 +9,12 @@ use touchstone_catalog::Catalog;
 
 use crate::{EvalError, read_catalog};
 
-/// Reads a file of rows, one JSON object a line; blank lines are passed over.
+/// Reads a file of rows, one JSON object a line; blank lines are passed over. `expected` says what stands in it.
 ///
 /// # Errors
-/// [`EvalError::Io`]; [`EvalError::Row`] for the first line that is no such row; [`EvalError::Empty`].
-pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, EvalError> {
-    let file = fs::File::open(path).map_err(|e| EvalError::io(path, "reading", e))?;
+/// [`EvalError::NoFile`]; [`EvalError::Io`]; [`EvalError::Row`] for the first line that is no such row; [`EvalError::Empty`].
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<Vec<T>, EvalError> {
+    let file = fs::File::open(path).map_err(|e| EvalError::open(path, expected, e))?;
     let mut rows = Vec::new();
     // Split by bytes, so that a line that is not UTF-8 is reported with its number like any other bad line.
     for (idx, bytes) in BufReader::new(file).split(b'\n').enumerate() {
@@ -42,6 +42,10 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, EvalError
 /// As [`read_catalog`], and [`EvalError::Empty`].
 pub(crate) fn catalog(folder: &Path) -> Result<Catalog, EvalError> {
     let path = folder.join("catalog.jsonl");
+    if !path.exists() {
+        let expected = "a catalog feed, one record a line: {\"kind\":\"brand\",…}, {\"kind\":\"product\",…}";
+        return Err(EvalError::NoFile { path, expected });
+    }
     let catalog: Catalog = read_catalog(&path)?.into_iter().collect();
     if catalog.is_empty() { Err(EvalError::Empty { path }) } else { Ok(catalog) }
 }

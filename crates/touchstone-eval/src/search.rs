@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Deserialize;
-use touchstone_catalog::{Catalog, Snapshot};
+use touchstone_catalog::Snapshot;
 use touchstone_text::{Candidate, Lexicon, lookup};
-use touchstone_types::{BrandId, CatalogRecord, ProductId};
 
-use crate::form_report::{FormReport, quantile, set_name};
+use crate::form_report::{FormReport, absent, quantile, set_name};
 use crate::shares::Shares;
 use crate::{EvalError, rows};
 
 /// The depths at which recall is told.
 const DEPTHS: [usize; 3] = [1, 10, 50];
+
+const EXPECTED: &str = "one title a line: {\"title\":…,\"product_id\":…}";
 
 #[derive(Deserialize)]
 struct Row {
@@ -31,15 +32,24 @@ struct Row {
 /// - `bytes_per_product`: the bytes of the segment in which the products are searched, by the number of products; the records
 ///   themselves, from which verdicts are explained, are not part of it.
 ///
-/// A query whose product is not in the catalog cannot be answered and counts so.
+/// A query whose product is not in the catalog cannot be answered and counts so; the report warns of it.
 ///
 /// # Errors
 /// A file that is missing or empty, or a line that is malformed, with file and line.
 pub fn eval_search(folder: &Path, lexicon: &Arc<Lexicon>) -> Result<FormReport, EvalError> {
-    let catalog = rows::catalog(folder)?;
-    let rows: Vec<Row> = rows::read(&folder.join("queries.jsonl"))?;
-    let snapshot = catalog.snapshot(lexicon);
-    let titles = Titles::new(&catalog);
+    // The parsed catalog goes as soon as its snapshot stands.
+    let snapshot = rows::catalog(folder)?.snapshot(lexicon);
+    eval_search_in(folder, &snapshot)
+}
+
+/// As [`eval_search`] over a catalog that is open already, for example a compiled one, which stays on disk: of the folder only
+/// `queries.jsonl` is read.
+///
+/// # Errors
+/// As [`eval_search`].
+pub fn eval_search_in(folder: &Path, snapshot: &Snapshot) -> Result<FormReport, EvalError> {
+    let rows: Vec<Row> = rows::read(&folder.join("queries.jsonl"), EXPECTED)?;
+    let titles = Titles::new(snapshot, &rows);
     let mut shares = Shares::default();
     for row in &rows {
         let found = lookup(snapshot.text(), &row.title, DEPTHS[2]);
@@ -49,14 +59,15 @@ pub fn eval_search(folder: &Path, lexicon: &Arc<Lexicon>) -> Result<FormReport, 
         }
     }
     let mut metrics = shares.finish();
-    metrics.extend(times(&snapshot, &rows));
+    metrics.extend(times(snapshot, &rows));
     let index = snapshot.text();
     if index.n_products() > 0 {
         // The index is searched in the very bytes that are written to disk.
         let bytes = index.products_to_bytes().len() as f64;
         metrics.insert("bytes_per_product".to_owned(), bytes / index.n_products() as f64);
     }
-    Ok(FormReport { form: "search", set: set_name(folder), on: "queries".to_owned(), metrics })
+    let warnings = absent(folder, "queries.jsonl", "product_id", titles.absent).into_iter().collect();
+    Ok(FormReport { form: "search", set: set_name(folder), on: "queries".to_owned(), metrics, warnings })
 }
 
 /// How long queries take, in milliseconds; the caller has asked all of them once before.
@@ -74,33 +85,42 @@ fn times(snapshot: &Snapshot, rows: &[Row]) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// Which products answer a query: the one asked for, and those of its very title.
+/// Which products answer a query: the one asked for, and those of its very title. Only titles that are asked for are kept, so
+/// that a catalog of millions costs no memory here.
 struct Titles<'a> {
-    /// The title of each product, trimmed and in lower case, by brand and product.
-    of: BTreeMap<(&'a BrandId, &'a ProductId), String>,
-    /// The titles of all products of one id, which several brands may have given.
+    snapshot: &'a Snapshot,
+    /// The titles of all products of an id that is asked for, which several brands may have given.
     of_id: BTreeMap<&'a str, BTreeSet<String>>,
+    /// The ids asked for that no product has, once for each row.
+    absent: Vec<&'a str>,
 }
 
 impl<'a> Titles<'a> {
-    fn new(catalog: &'a Catalog) -> Self {
-        let mut titles = Self { of: BTreeMap::new(), of_id: BTreeMap::new() };
-        for record in catalog.records() {
-            if let CatalogRecord::Product(product) = record {
-                let title = product.title.trim().to_lowercase();
-                titles.of_id.entry(product.product_id.as_str()).or_default().insert(title.clone());
-                titles.of.insert((&product.brand_id, &product.product_id), title);
+    fn new(snapshot: &'a Snapshot, rows: &'a [Row]) -> Self {
+        let mut of_id: BTreeMap<&str, BTreeSet<String>> =
+            rows.iter().map(|row| (row.product_id.as_str(), BTreeSet::new())).collect();
+        for product in snapshot.products() {
+            if let Some(titles) = of_id.get_mut(product.product_id.as_str()) {
+                titles.insert(plain_title(&product.title));
             }
         }
-        titles
+        let ids = rows.iter().map(|row| row.product_id.as_str());
+        let absent = ids.filter(|id| of_id[id].is_empty()).collect();
+        Self { snapshot, of_id, absent }
     }
 
     fn is_right(&self, candidate: &Candidate, product_id: &str) -> bool {
-        let title = self.of.get(&(&candidate.brand_id, &candidate.product_id));
-        let wanted = self.of_id.get(product_id);
-        candidate.product_id.as_str() == product_id
-            || title.zip(wanted).is_some_and(|(title, wanted)| wanted.contains(title))
+        let title = || {
+            let product = self.snapshot.product(&candidate.brand_id, &candidate.product_id)?;
+            Some(plain_title(&product.title))
+        };
+        let wanted = &self.of_id[product_id];
+        candidate.product_id.as_str() == product_id || title().is_some_and(|title| wanted.contains(&title))
     }
+}
+
+fn plain_title(title: &str) -> String {
+    title.trim().to_lowercase()
 }
 
 #[cfg(test)]
@@ -136,6 +156,7 @@ mod tests {
             assert_eq!(report.metrics[&format!("recall_at_{depth}")], expected);
         }
         assert!(report.metrics["ms_per_query_p50"] <= report.metrics["ms_per_query_p99"]);
+        assert!(report.warnings[0].contains("product_id that the catalog lacks (\"gone\")"));
         let one = check(r#"{"title":"Lumora Red Shirt","product_id":"B"}"#).unwrap();
         assert_eq!(one.metrics["recall_at_1"], 1.0);
     }

@@ -8,10 +8,12 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use touchstone_classifier::Bundle;
-use touchstone_eval::{FormReport, eval_brands, eval_pairs, eval_pairs_with, eval_search};
+use touchstone_eval::{FormReport, eval_brands, eval_pairs, eval_pairs_with, eval_search, eval_search_in};
 use touchstone_pipeline::PairMatcher;
+use touchstone_text::Lexicon;
 use touchstone_types::round6;
 
+use crate::compiled;
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::setup::{MAX_MODEL_BYTES, load_lexicon, load_settings, read};
 use crate::terminal::{plain, print, say, table};
@@ -32,7 +34,7 @@ pub(crate) struct EvalArgs {
     /// The model file; its pair matcher then judges pairs as it is, in place of one that learns from the folder
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// The worker's settings file: lexicon and model are taken from it
+    /// The worker's settings file: the lexicon is taken from it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -41,7 +43,7 @@ pub(crate) struct EvalArgs {
 enum Form {
     /// catalog.jsonl, cases.jsonl: titles that name a brand, openly or in disguise, or none
     Brands,
-    /// catalog.jsonl, queries.jsonl: titles and the product that each is about
+    /// catalog.jsonl, queries.jsonl: titles and the product that each is about; the catalog may be a compiled one, catalog.tsc
     Search,
     /// train.jsonl, valid.jsonl, test.jsonl: pairs of records that are about one product, or not
     Pairs,
@@ -54,15 +56,19 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome {
         return Err(anyhow!("{} is not a folder", args.dir.display())).or_bad_input();
     }
     // A model is read even where the form needs none, so that a wrong file is told; it is named only where it took part.
-    let model = args.model.as_deref().or(settings.models.path.as_deref()).map(load_model).transpose()?;
+    // The model of a settings file is that of the worker: it would quietly replace the learning that `pairs` measures.
+    let model = args.model.as_deref().map(load_model).transpose()?;
     let (report, model) = match args.form {
         Form::Brands => (eval_brands(&args.dir, &lexicon).or_bad_input()?, None),
-        Form::Search => (eval_search(&args.dir, &lexicon).or_bad_input()?, None),
+        Form::Search => (search(&args.dir, &lexicon)?, None),
         Form::Pairs => match model {
             Some((path, bundle)) => (with_matcher(&args.dir, path, &bundle)?, Some(bundle.id())),
             None => (eval_pairs(&args.dir, args.seed).or_bad_input()?, None),
         },
     };
+    for warning in &report.warnings {
+        say(plain(&format!("warning: {warning}")));
+    }
     if args.json {
         let mut versions = json!({"engine": env!("CARGO_PKG_VERSION"), "lexicon": lexicon.id()});
         if let Some(model) = model {
@@ -80,6 +86,18 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome {
         say(format!("engine {}, lexicon {lexicon}{model}", env!("CARGO_PKG_VERSION")));
     }
     Ok(End::Done)
+}
+
+/// A compiled catalog is mapped and stays on disk; a feed is read and built.
+fn search(dir: &Path, lexicon: &Arc<Lexicon>) -> Outcome<FormReport> {
+    let compiled = dir.join("catalog.tsc");
+    if !compiled.exists() {
+        return eval_search(dir, lexicon).or_bad_input();
+    }
+    if dir.join("catalog.jsonl").exists() {
+        say("catalog.tsc is searched, catalog.jsonl beside it is not read");
+    }
+    eval_search_in(dir, &compiled::open(&compiled, lexicon)?).or_bad_input()
 }
 
 fn load_model(path: &Path) -> Outcome<(&Path, Bundle)> {

@@ -73,7 +73,8 @@ fn text_lookup(text: &str, options: &Options) -> Outcome {
             )?;
         }
         let score = format!("{:.3}", near.score);
-        rows.add_row([score.as_str(), near.brand_id.as_str(), near.product_id.as_str(), &plain(&title)]);
+        let (brand, product) = (plain(near.brand_id.as_str()), plain(near.product_id.as_str()));
+        rows.add_row([score.as_str(), &brand, &product, &plain(&title)]);
     }
     show(&rows, found.is_empty(), options)
 }
@@ -102,7 +103,13 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
             )?;
         }
         let distance = distance.to_string();
-        rows.add_row([&distance, near.transform.as_str(), near.bank.as_str(), &reference, &plain(&title)]);
+        rows.add_row([
+            &distance,
+            near.transform.as_str(),
+            near.bank.as_str(),
+            &plain(&reference),
+            &plain(&title),
+        ]);
     }
     if photo.features.quality < touchstone_image_hash::MIN_QUALITY {
         say(format!(

@@ -194,6 +194,21 @@ fn hash_prints_digits_quality_and_file_and_names_what_is_no_picture() {
     assert!(stderr(&output).contains("README.md") && stderr(&output).contains("none.jpg"));
 }
 
+/// Ids come from feeds that others write: what a terminal would obey is shown, not sent.
+#[test]
+fn lookup_shows_ids_without_control_characters() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = folder.path().join("feed.jsonl");
+    let lines = concat!(
+        "{\"kind\":\"brand\",\"brand_id\":\"lum\\u001b[31m\",\"name\":\"Lumora\"}\n",
+        "{\"kind\":\"product\",\"brand_id\":\"lum\\u001b[31m\",\"product_id\":\"P\\u001b[2J\",\"title\":\"Lumora bag\"}\n",
+    );
+    std::fs::write(&feed, lines).unwrap();
+    let output = command().args(["lookup", "text", "Lumora bag", "--catalog"]).arg(&feed).output().unwrap();
+    check_status(&output, 0);
+    assert!(stdout(&output).contains("[2J") && !stdout(&output).contains('\u{1b}'), "{:?}", stdout(&output));
+}
+
 #[test]
 fn lookup_finds_the_product_of_a_title_and_of_a_turned_photo() {
     let output = touchstone(["lookup", "text", "cartucho lumora 20 preto", "--json"]);

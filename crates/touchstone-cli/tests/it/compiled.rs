@@ -62,7 +62,10 @@ fn compiling_destroys_nothing() {
     let feed = folder.path().join("feed.jsonl");
     fs::copy(root().join("fixtures/catalog.jsonl"), &feed).unwrap();
     let before = fs::read(&feed).unwrap();
-    for (out, expected) in [(&*feed, "is one of the feeds"), (folder.path(), "is not a file")] {
+    let nowhere = folder.path().join("none/catalog.tsc");
+    for (out, expected) in
+        [(&*feed, "is one of the feeds"), (folder.path(), "is not a file"), (&*nowhere, "there is no folder")]
+    {
         let output =
             command().args(["catalog", "compile"]).arg(&feed).arg("--out").arg(out).output().unwrap();
         check_status(&output, 2);

@@ -64,6 +64,82 @@ fn searches_are_counted_by_depth() {
 }
 
 #[test]
+fn a_search_may_run_over_a_compiled_catalog() {
+    let queries = concat!(
+        r#"{"title":"novo cartucho preto Lumora 20","product_id":"LM-20K"}"#,
+        "\n",
+        r#"{"title":"novo cartucho Lumora 99","product_id":"gone"}"#,
+    );
+    let folder = folder(&[("catalog.jsonl", CATALOG), ("queries.jsonl", queries)]);
+    let parsed = eval("search", folder.path());
+    let (feed, compiled) = (folder.path().join("catalog.jsonl"), folder.path().join("catalog.tsc"));
+    let output =
+        command().args(["catalog", "compile"]).arg(&feed).arg("--out").arg(&compiled).output().unwrap();
+    check_status(&output, 0);
+    fs::remove_file(&feed).unwrap();
+    let mapped = eval("search", folder.path());
+    for key in ["recall_at_1", "recall_at_10", "recall_at_50", "bytes_per_product"] {
+        assert_eq!(parsed["metrics"][key], mapped["metrics"][key], "{key}");
+    }
+    let output = command().args(["eval", "search"]).arg(folder.path()).output().unwrap();
+    assert!(
+        stderr(&output).contains("warning: ") && stderr(&output).contains("\"gone\""),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// The worker's model must not quietly take the place of the learning that `pairs` measures.
+#[test]
+fn only_a_model_asked_for_judges_pairs() {
+    let pair = |i: usize, other: usize| {
+        let (left, right) = (format!("lumora ink lm{}k", 100 + i), format!("Lumora LM-{}K ink", 100 + other));
+        let same = i == other;
+        format!(r#"{{"left":{{"title":"{left}"}},"right":{{"title":"{right}"}},"match":{same}}}"#)
+    };
+    let lines: Vec<String> = (0..80).flat_map(|i| [pair(i, i), pair(i, i + 1)]).collect();
+    let (train, valid) = (lines[..120].join("\n"), lines[120..].join("\n"));
+    let model = crate::support::root().join("models/touchstone.json");
+    let config = format!("[models]\npath = {:?}\n", model.to_str().unwrap());
+    let folder = folder(&[("train.jsonl", &train), ("valid.jsonl", &valid), ("worker.toml", &config)]);
+    let run = |args: &[&str]| {
+        let output =
+            command().args(["eval", "pairs", "--json"]).arg(folder.path()).args(args).output().unwrap();
+        check_status(&output, 0);
+        serde_json::from_str::<serde_json::Value>(&stdout(&output)).unwrap()
+    };
+    let config = folder.path().join("worker.toml");
+    assert_eq!(run(&["--config", config.to_str().unwrap()])["on"], "5-fold");
+    assert_eq!(run(&["--model", model.to_str().unwrap()])["on"], "train and valid");
+}
+
+/// A lexicon that lacks a part of itself would leave slang or roles unseen without a word.
+#[test]
+fn half_a_lexicon_is_refused() {
+    let cases = r#"{"text":"Lumora bag","brand_id":"lumora","role":"sold_as","how":"exact"}"#;
+    let folder = folder(&[("catalog.jsonl", CATALOG), ("cases.jsonl", cases)]);
+    let lexicon = folder.path().join("lexicon");
+    fs::create_dir(&lexicon).unwrap();
+    let config = folder.path().join("worker.toml");
+    fs::write(&config, format!("[lexicon]\npath = {:?}\n", lexicon.to_str().unwrap())).unwrap();
+    let check = |expected: &str| {
+        let output = command()
+            .args(["eval", "brands"])
+            .arg(folder.path())
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        check_status(&output, 2);
+        let said = stderr(&output);
+        assert!(said.contains(expected) && said.contains("copy config/lexicon"), "{said}");
+    };
+    check("has no .toml file");
+    fs::write(lexicon.join("mine.toml"), "[words.en]\nordinary = 'bag'").unwrap();
+    check("has nothing in [roles.*], [terms.*]");
+}
+
+#[test]
 fn wrong_input_is_exit_2_with_file_and_line() {
     let folder =
         folder(&[("catalog.jsonl", CATALOG), ("cases.jsonl", "\n{\"text\":7}\n"), ("queries.jsonl", "\n")]);
@@ -80,7 +156,11 @@ fn wrong_input_is_exit_2_with_file_and_line() {
     check(&["nothing", path], "nothing");
     check(&["brands", path, "--model", "none.json"], "none.json");
     let empty = tempfile::tempdir().unwrap();
-    check(&["brands", empty.path().to_str().unwrap()], "catalog.jsonl");
+    check(
+        &["brands", empty.path().to_str().unwrap()],
+        "catalog.jsonl: there is no such file; expected is a catalog",
+    );
+    check(&["pairs", path], "train.jsonl: there is no such file; expected is one pair a line");
 }
 
 #[test]
