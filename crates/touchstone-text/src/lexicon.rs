@@ -227,7 +227,7 @@ impl Lexicon {
         let mut start = 0;
         while start < text.words.len() {
             let n = (start..).take_while(single).count();
-            if n >= MIN_DISGUISED && n <= MAX_PHRASE_CHARS {
+            if (MIN_DISGUISED..=MAX_PHRASE_CHARS).contains(&n) {
                 let letters: String = (start..start + n).map(|w| text.word(w)).collect();
                 let slang = self.slang.get(&squeezed(&letters));
                 if let Some(phrase) = slang.and_then(|word| self.phrase_of(word)) {

@@ -1,5 +1,7 @@
 //! The laws of snapshots: grown, merged, compiled or built fresh, the same set of records gives the same answers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod file;
 mod grown;
 mod market;

@@ -203,7 +203,7 @@ fn lookup_shows_ids_without_control_characters() {
         "{\"kind\":\"brand\",\"brand_id\":\"lum\\u001b[31m\",\"name\":\"Lumora\"}\n",
         "{\"kind\":\"product\",\"brand_id\":\"lum\\u001b[31m\",\"product_id\":\"P\\u001b[2J\",\"title\":\"Lumora bag\"}\n",
     );
-    std::fs::write(&feed, lines).unwrap();
+    fs::write(&feed, lines).unwrap();
     let output = command().args(["lookup", "text", "Lumora bag", "--catalog"]).arg(&feed).output().unwrap();
     check_status(&output, 0);
     assert!(stdout(&output).contains("[2J") && !stdout(&output).contains('\u{1b}'), "{:?}", stdout(&output));

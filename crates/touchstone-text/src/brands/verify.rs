@@ -41,9 +41,11 @@ pub(super) fn verify(
         if !alone || at.len() < 5 || letters.leet * 3 > at.len() {
             return None;
         }
-    } else if gaps.inserted > 0 && !spacing_is_plausible(known, text, at, &gaps) {
-        return None;
-    } else if gaps.inserted == 0 && gaps.at_seam && !seam_is_plausible(known, text, at, &gaps) {
+    } else if gaps.inserted > 0 {
+        if !spacing_is_plausible(known, text, at, &gaps) {
+            return None;
+        }
+    } else if gaps.at_seam && !seam_is_plausible(known, text, at, &gaps) {
         return None;
     }
     // Without its signs a name of digits alone is just a number.
@@ -251,8 +253,8 @@ fn is_measure(word: &str) -> bool {
 /// The parts of a name that its owner joins by a capital, written apart: with the capitals, or not as two words of their own.
 fn seam_is_plausible(known: KnownWords<'_>, text: &Text, at: &[usize], gaps: &Gaps) -> bool {
     let starts = at.iter().zip(&gaps.before).enumerate().filter(|(i, (_, gap))| *i == 0 || **gap);
-    let capitals = starts.map(|(_, (&place, _))| text.chars[place].flags & UPPER != 0).all(|upper| upper);
-    capitals || spacing_is_plausible(known, text, at, gaps)
+    let mut flags = starts.map(|(_, (&place, _))| text.chars[place].flags);
+    flags.all(|flags| flags & UPPER != 0) || spacing_is_plausible(known, text, at, gaps)
 }
 
 /// Letters pulled apart one by one, or a longer name cut in pieces that are not all words of their own.

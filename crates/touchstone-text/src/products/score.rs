@@ -202,10 +202,14 @@ fn identifiers(s: &mut Scored, facts: &Facts, product: &Product<'_>) {
             None => {}
         }
     }
-    // The form's number alone may be a default; with the brand named, and no other number in the title, it is the seller's
-    // word for what this is.
+    // The form's number alone may be a default; with the brand named, and neither number nor model in the title, it is the
+    // seller's word for what this is.
     let in_field = facts.field_parts.iter().any(|(parts, whole)| *whole && parts.contains(&s.product));
-    if in_field && facts.title_parts.is_empty() && facts.brands.contains(product.brand_id) {
+    if in_field
+        && facts.title_parts.is_empty()
+        && facts.model.is_none()
+        && facts.brands.contains(product.brand_id)
+    {
         s.points += FIELD_NUMBER;
     }
     if s.agree.contains("mpn") && facts.title_parts.iter().any(|(products, _)| products.contains(&s.product))
