@@ -5,7 +5,7 @@ use super::squeeze::{is_letter_sign, written_for};
 use crate::fold::FoldedChar;
 
 /// How many names are compared with the masked windows of one text; a text full of stars costs no more.
-const MAX_COMPARED: usize = 4_000_000;
+const MAX_COMPARED: usize = 1_000_000;
 /// A masked name spans at most so many runs between spaces.
 const MAX_CHUNKS: usize = 6;
 /// More brands than this fit the pattern: then it names none of them.
