@@ -63,8 +63,10 @@ const MIN_INSIDE: usize = N_CELLS / 8;
 /// A reference smaller or larger than these shares of the photo is none.
 const AREA: std::ops::RangeInclusive<f32> = 0.02..=12.0;
 
-/// So many cells' worth of belief that black is black: where most is too bright to tell, the tone is a mere factor.
-const PRIOR: f64 = 15.0;
+/// So many cells' worth of belief that black is black: where most is too bright to tell, the tone is a mere factor. It fades
+/// where black is off by more than [`BLACK_SCALE`] grey values.
+const BLACK_CELLS: f64 = 15.0;
+const BLACK_SCALE: f32 = 20.0;
 
 /// With fewer cells that are neither white nor black, all have to tell the tone.
 const MIN_TELLING: usize = 20;
@@ -140,9 +142,7 @@ impl Under {
 }
 
 impl Tone {
-    /// Where the search for the tone begins: as it was, overexposed, darkened. From one of them alone it may end in a place where
-    /// the ground, as white as before, outweighs all that became too bright.
-    const STARTS: [Self; 3] = [Self::times(1.0), Self::times(1.5), Self::times(0.7)];
+    const SAME: Self = Self::times(1.0);
 
     const fn times(gain: f32) -> Self {
         Self { gain, bias: 0.0 }
@@ -150,8 +150,11 @@ impl Tone {
 
     /// The best tone of those found from each start, after some rounds of fitting and weighing.
     pub(crate) fn found(luma: &Cells, target: &Target<'_>, under: &Under) -> Self {
-        let mut best = (f32::INFINITY, Self::STARTS[0]);
-        for mut tone in Self::STARTS {
+        // From one start alone it may end where the ground, which is most of a picture, outweighs all that stands on it: as it was,
+        // overexposed, darkened, and as the spread of the luma has it.
+        let starts = [Self::SAME, Self::times(1.5), Self::times(0.7), Self::of_spread(luma, under)];
+        let mut best = (f32::INFINITY, Self::SAME);
+        for mut tone in starts {
             for _ in 0..5 {
                 let weights = tone.weights(luma, &tone.expected(luma, target), under, 3.0);
                 tone = tone.fitted(luma, target, under, &weights);
@@ -164,6 +167,18 @@ impl Tone {
             }
         }
         best.1
+    }
+
+    /// The tone that takes the darker and the brighter cells of the reference, wherever they are, to those of the photo.
+    fn of_spread(luma: &Cells, under: &Under) -> Self {
+        let ends = |cells: &Cells| {
+            let mut sorted: Vec<f32> = (0..N_CELLS).filter(|&k| under.inside[k]).map(|k| cells[k]).collect();
+            sorted.sort_unstable_by(f32::total_cmp);
+            (sorted[sorted.len() / 20], sorted[sorted.len() - 1 - sorted.len() / 20])
+        };
+        let ((dark, bright), (photo_dark, photo_bright)) = (ends(luma), ends(&under.luma));
+        let gain = ((photo_bright - photo_dark) / (bright - dark).max(1.0)).clamp(0.3, 3.0);
+        Self { gain, bias: photo_dark - gain * dark }
     }
 
     /// The luma of the photo where the reference has this luma and these channels.
@@ -222,8 +237,9 @@ impl Tone {
         let telling =
             (0..N_CELLS).filter(|&k| under.inside[k] && !self.is_cut_off(luma[k], expected[k])).count();
         let sums = |all: bool| {
-            // Black stays black unless the picture says otherwise.
-            let mut sums = [PRIOR, 0.0, 0.0, 0.0, 0.0];
+            // Black stays black unless the picture says otherwise: the belief goes as that of any cell that fits badly.
+            let doubt = f64::from(self.bias / BLACK_SCALE).powi(2);
+            let mut sums = [BLACK_CELLS / ((1.0 + doubt) * (1.0 + doubt)), 0.0, 0.0, 0.0, 0.0];
             for k in (0..N_CELLS).filter(|&k| under.inside[k]) {
                 if all || !self.is_cut_off(luma[k], expected[k]) {
                     let [w, t, v] = [weights[k], luma[k], under.luma[k]].map(f64::from);
@@ -245,7 +261,7 @@ impl Tone {
 /// The pose near `pose` in which the reference fits the photo best; `None` if too little of it lies in the photo.
 pub(crate) fn align(target: &Target<'_>, canvas: &Canvas, mut pose: Pose) -> Option<Pose> {
     let smooth = smoothed(&target.luma, &[true; N_CELLS]);
-    let mut tone = Tone::STARTS[0];
+    let mut tone = Tone::SAME;
     for round in 0..N_ROUNDS {
         let mut under = pose.under(canvas);
         if under.n_inside() < MIN_INSIDE {
