@@ -57,6 +57,10 @@ pub(crate) struct Under {
 const N_ROUNDS: usize = 10;
 const N_COARSE_ROUNDS: usize = 4;
 
+/// After the coarse rounds this share of the cells must be within so many grey values of what is expected.
+const HOPEFUL_SHARE: f32 = 0.6;
+const ROUGHLY: f32 = 28.0;
+
 /// A reference of which less lies in the photo cannot be told.
 const MIN_INSIDE: usize = N_CELLS / 8;
 
@@ -275,7 +279,11 @@ pub(crate) fn align(target: &Target<'_>, canvas: &Canvas, mut pose: Pose) -> Opt
         if round == 0 {
             tone = Tone::found(luma, target, &under);
         }
-        let weights = tone.weights(luma, &tone.expected(luma, target), &under, 2.5);
+        let expected = tone.expected(luma, target);
+        if round == N_COARSE_ROUNDS && !is_hopeful(&expected, &under) {
+            return None;
+        }
+        let weights = tone.weights(luma, &expected, &under, 2.5);
         tone = tone.fitted(luma, target, &under, &weights);
         let step = step(&tone.expected(luma, target), &under, &weights)?;
         pose = pose.moved(step);
@@ -285,6 +293,12 @@ pub(crate) fn align(target: &Target<'_>, canvas: &Canvas, mut pose: Pose) -> Opt
     }
     let whole = (canvas.width() * canvas.height()) as f32;
     AREA.contains(&(pose.determinant().abs() / whole)).then_some(pose)
+}
+
+/// Whether most cells are roughly as expected, so that going on is worth while.
+fn is_hopeful(expected: &Cells, under: &Under) -> bool {
+    let near = |&k: &usize| under.inside[k] && (under.luma[k] - expected[k]).abs() < ROUGHLY;
+    (0..N_CELLS).filter(near).count() as f32 >= HOPEFUL_SHARE * under.n_inside() as f32
 }
 
 /// One step of Gauss and Newton, in shares of the reference's sides.

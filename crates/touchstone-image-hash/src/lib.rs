@@ -72,6 +72,7 @@ mod plane;
 mod score;
 mod search;
 mod shrink;
+mod turned;
 mod windows;
 
 pub use decode::{DecodeLimits, decode};

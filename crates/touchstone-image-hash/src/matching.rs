@@ -18,8 +18,9 @@ use crate::fit::{Fit, Measures, Setting};
 use crate::pdq::{SYMMETRIES, undone_by};
 use crate::photo::Photo;
 use crate::score::PhotoScore;
-use crate::search::{HammingIndex, LinearScan};
-use crate::windows::{Window, WindowIndex, WindowSource, matrix};
+use crate::search::{ChunkFlips, MultiIndex, Neighbour};
+use crate::turned::Turned;
+use crate::windows::{Hit, Window, WindowIndex, WindowSource, matrix};
 
 /// The radius that PDQ's authors advise: at most this many of 256 bits differ between copies of one picture.
 pub const DEFAULT_RADIUS: HammingDistance = HammingDistance::new(31).expect("at most 256");
@@ -73,7 +74,6 @@ pub struct Candidate {
     pub reference: usize,
     /// See [`MEASURES`](crate::MEASURES).
     pub measures: Measures,
-    transform: Transform,
     pose: Pose,
     covered: f32,
     n_exact: usize,
@@ -85,7 +85,7 @@ pub struct Candidate {
 #[derive(Debug, Clone, Default)]
 pub struct PhotoIndex {
     references: Vec<Option<Known>>,
-    hashes: LinearScan,
+    hashes: MultiIndex,
     /// The position of each hash's reference.
     hashed: Vec<usize>,
     windows: WindowIndex,
@@ -109,13 +109,13 @@ impl PhotoIndex {
     pub fn new(references: impl IntoIterator<Item = PhotoFeatures>) -> Self {
         let references: Vec<Option<Known>> =
             references.into_iter().map(|features| Known::of(&features)).collect();
-        let (hashed, hashes) = references
+        let (hashed, hashes): (Vec<usize>, Vec<Hash256>) = references
             .iter()
             .enumerate()
             .filter_map(|(position, known)| Some((position, known.as_ref()?.pdq)))
             .unzip();
         let windows = WindowIndex::new(references.len(), references.as_slice());
-        Self { references, hashes: LinearScan::new(hashes), hashed, windows }
+        Self { references, hashes: MultiIndex::new(hashes), hashed, windows }
     }
 
     /// Whether every reference is looked for by its windows. Otherwise only those that are proposed are.
@@ -151,27 +151,32 @@ impl PhotoIndex {
         proposed: &[usize],
     ) -> Vec<ReferenceMatch> {
         let near = self.near(photo);
-        let mut found: Vec<ReferenceMatch> = self
-            .laid_over(photo, &near, proposed)
-            .into_iter()
-            .filter_map(|candidate| {
+        let told = |candidates: Vec<Candidate>| -> Vec<ReferenceMatch> {
+            let scored = candidates.iter().filter_map(|candidate| {
                 let score = settings.score.probability(&candidate.measures);
-                (score >= settings.score.threshold()).then(|| self.told(photo, &candidate, score))
-            })
-            .collect();
+                (score >= settings.score.threshold()).then(|| self.told(photo, candidate, score))
+            });
+            scored.collect()
+        };
+        let mut found = told(self.upright(photo, &near, proposed));
         found.extend(self.by_hash_alone(photo, &near, settings.radius));
+        if found.is_empty() {
+            found = told(self.turned(photo, &near, proposed));
+        }
         found.sort_by(|a, b| {
             let score = |m: &ReferenceMatch| m.score.unwrap_or(0.0);
-            score(b)
-                .total_cmp(&score(a))
-                .then_with(|| (a.distance, a.reference).cmp(&(b.distance, b.reference)))
+            let rank = |m: &ReferenceMatch| (m.distance, m.reference);
+            score(b).total_cmp(&score(a)).then_with(|| rank(a).cmp(&rank(b)))
         });
         found
     }
 
     /// The references that a second look is worth, each at the place where it fits best, by position.
     pub fn candidates(&self, photo: &Photo, proposed: &[usize]) -> Vec<Candidate> {
-        self.laid_over(photo, &self.near(photo), proposed)
+        let near = self.near(photo);
+        let mut candidates = self.upright(photo, &near, proposed);
+        candidates.extend(self.turned(photo, &near, proposed));
+        best_of_each(candidates)
     }
 
     /// The references nearest to the photo by hash, each in its nearest orientation: the nearest first.
@@ -180,9 +185,15 @@ impl PhotoIndex {
         let mut near = Vec::new();
         for transform in SYMMETRIES {
             let query = &photo.dihedral[undone_by(transform) as usize];
-            for neighbour in self.hashes.within(query, PROPOSAL_RADIUS) {
+            let mut add = |neighbour: Neighbour| {
                 let (reference, distance) = (self.hashed[neighbour.item], neighbour.distance);
                 near.push(Near { reference, distance, transform });
+            };
+            if self.searches_all() {
+                self.hashes.visit(query, PROPOSAL_RADIUS, add);
+            } else {
+                self.hashes.visit(query, DEFAULT_RADIUS, &mut add);
+                self.hashes.candidates(query, PROPOSAL_RADIUS, ChunkFlips::One, add);
             }
         }
         near.sort_by_key(|near| (near.reference, near.distance));
@@ -209,71 +220,75 @@ impl PhotoIndex {
         found.collect()
     }
 
-    fn laid_over(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
+    /// The candidates by the whole-picture hash and by windows as the photo stands, and by their symmetries.
+    fn upright(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
         let sight = &*photo.sight;
-        let (across, down) =
-            (sight.canvas.width() as f32 / sight.width, sight.canvas.height() as f32 / sight.height);
-        let wanted = |reference: usize| self.searches_all() || proposed.contains(&reference);
-        // A reference of which the hash is near may have windows at a better place.
-        let mut hits = self.windows.hits(&sight.windows, self.references.as_slice(), wanted, MAX_BY_WINDOWS);
-        if !self.searches_all() {
-            let by_hash = |reference: usize| near.iter().take(MAX_BY_HASH).any(|n| n.reference == reference);
-            hits.extend(self.windows.hits(&sight.windows, self.references.as_slice(), by_hash, MAX_BY_HASH));
-        }
-        let votes_for = |reference: usize| {
+        let (width, height) = (sight.canvas.width() as f32, sight.canvas.height() as f32);
+        let (across, down) = (width / sight.width, height / sight.height);
+        let by_hash = near.iter().filter(|near| self.has_detail(near.reference)).take(MAX_BY_HASH);
+        let hits = self.hits(&sight.windows, near, proposed);
+        let places = by_hash
+            .map(|near| (near.reference, whole_picture(near.transform, width, height)))
+            .chain(hits.iter().filter_map(|hit| Some((hit.reference, self.place(hit, across, down)?))));
+        let votes = |reference: usize| {
             hits.iter().filter(|hit| hit.reference == reference).map(|hit| hit.votes).max().unwrap_or(0)
         };
-        let by_hash =
-            near.iter().filter(|near| self.has_detail(near.reference)).take(MAX_BY_HASH).map(|near| {
-                (
-                    near.reference,
-                    near.transform,
-                    whole_picture(near.transform, sight.canvas.width(), sight.canvas.height()),
-                )
-            });
-        let by_windows = hits.iter().filter_map(|hit| {
-            let detail = self.references[hit.reference].as_ref()?.detail.as_ref()?;
-            let (w, h) = (f32::from(detail.width), f32::from(detail.height));
-            let [a, b, c, d] = hit.a;
-            let pose = Pose {
-                a: [a * w * across, b * h * across, c * w * down, d * h * down],
-                b: [hit.b[0] * across, hit.b[1] * down],
-            };
-            Some((hit.reference, hit.transform, pose))
-        });
-        let mut candidates: Vec<Candidate> = by_hash
-            .chain(by_windows)
-            .filter_map(|(reference, transform, pose)| {
-                self.candidate(photo, reference, transform, pose, votes_for(reference))
-            })
-            .collect();
-        candidates.sort_by_key(|candidate| (candidate.reference, usize::MAX - candidate.n_exact));
-        candidates.dedup_by_key(|candidate| candidate.reference);
-        candidates
+        let candidates =
+            places.filter_map(|(reference, pose)| self.second_look(photo, reference, pose, votes(reference)));
+        best_of_each(candidates.collect())
     }
 
-    fn candidate(
-        &self,
-        photo: &Photo,
-        reference: usize,
-        transform: Transform,
-        pose: Pose,
-        votes: usize,
-    ) -> Option<Candidate> {
+    /// The candidates by windows of the photo turned by all angles that upright windows do not bear.
+    fn turned(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for turned in Turned::all(&photo.sight.canvas) {
+            for hit in self.hits(&turned.windows, near, proposed) {
+                if let Some(place) = self.place(&hit, 1.0, 1.0) {
+                    let pose = turned.turned_back(&place);
+                    candidates.extend(self.second_look(photo, hit.reference, pose, hit.votes));
+                }
+            }
+        }
+        best_of_each(candidates)
+    }
+
+    /// The references with most votes of these windows, among those that are looked for.
+    fn hits(&self, windows: &[Window], near: &[Near], proposed: &[usize]) -> Vec<Hit> {
+        let wanted = |reference: usize| {
+            self.searches_all()
+                || proposed.contains(&reference)
+                || near.iter().take(MAX_BY_HASH).any(|near| near.reference == reference)
+        };
+        self.windows.hits(windows, self.references.as_slice(), wanted, MAX_BY_WINDOWS)
+    }
+
+    /// The place of a hit in the canvas, of which one pixel of the working size takes up `across` times `down`.
+    fn place(&self, hit: &Hit, across: f32, down: f32) -> Option<Pose> {
+        let detail = self.references[hit.reference].as_ref()?.detail.as_ref()?;
+        let (width, height) = (f32::from(detail.width), f32::from(detail.height));
+        let [a, b, c, d] = hit.a;
+        Some(Pose {
+            a: [a * width * across, b * height * across, c * width * down, d * height * down],
+            b: [hit.b[0] * across, hit.b[1] * down],
+        })
+    }
+
+    /// Lays a reference over the photo at about this place and measures how it fits.
+    fn second_look(&self, photo: &Photo, reference: usize, pose: Pose, votes: usize) -> Option<Candidate> {
         let sight = &*photo.sight;
         let detail = self.references[reference].as_ref()?.detail.as_ref()?;
         let target = Target::of(&detail.layout);
         let is_small = sight.width.max(sight.height) < SMALL;
         let distance = self.distance(photo, reference);
         let setting = Setting { aspect: detail.aspect(), votes, distance, is_small };
-        let aligned = align(&target, &sight.canvas, pose);
         // What lies over a picture can draw the reference away from a place that was right.
-        let fits = [aligned, Some(pose)].into_iter().flatten().filter_map(|pose| {
+        let aligned = align(&target, &sight.canvas, pose)?;
+        let fits = [aligned, pose].into_iter().filter_map(|pose| {
             let fit = Fit::of(&target, &sight.canvas, &pose, &setting)?;
             fit.is_telling.then_some((pose, fit))
         });
         let (pose, Fit { measures, covered, n_exact, .. }) = fits.max_by_key(|(_, fit)| fit.n_exact)?;
-        Some(Candidate { reference, measures, transform, pose, covered, n_exact })
+        Some(Candidate { reference, measures, pose, covered, n_exact })
     }
 
     fn told(&self, photo: &Photo, candidate: &Candidate, score: f64) -> ReferenceMatch {
@@ -313,6 +328,13 @@ impl Known {
     }
 }
 
+/// Of each reference the place where most fits exactly, by position.
+fn best_of_each(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    candidates.sort_by_key(|candidate| (candidate.reference, usize::MAX - candidate.n_exact));
+    candidates.dedup_by_key(|candidate| candidate.reference);
+    candidates
+}
+
 /// A reference that is near by its hash.
 struct Near {
     reference: usize,
@@ -321,8 +343,7 @@ struct Near {
 }
 
 /// The place of a reference that fills the photo after `transform`.
-fn whole_picture(transform: Transform, width: usize, height: usize) -> Pose {
-    let (width, height) = (width as f32, height as f32);
+fn whole_picture(transform: Transform, width: f32, height: f32) -> Pose {
     let m = matrix(transform);
     let a = [m[0] * width, m[1] * width, m[2] * height, m[3] * height];
     Pose { a, b: [0.5 * (width - a[0] - a[1]), 0.5 * (height - a[2] - a[3])] }

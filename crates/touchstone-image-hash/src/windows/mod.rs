@@ -11,7 +11,7 @@ mod hash;
 mod votes;
 
 pub(crate) use detect::{Level, pyramid};
-pub(crate) use votes::{WindowIndex, WindowSource, matrix};
+pub(crate) use votes::{Hit, WindowIndex, WindowSource, matrix};
 
 use hash::WindowHash;
 
