@@ -366,3 +366,76 @@ fn solve(mut matrix: [[f64; 6]; 6], mut right: [f64; 6]) -> Option<[f64; 6]> {
     }
     Some(right)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Picture;
+    use crate::plane::Planes;
+
+    const SIDE: u32 = 160;
+
+    fn value(x: u32, y: u32) -> u8 {
+        (120.0 + 60.0 * (x as f32 / 9.0).sin() * (y as f32 / 13.0).cos() + 50.0 * (y as f32 / 31.0).sin())
+            as u8
+    }
+
+    fn planes(width: u32, height: u32, value: impl Fn(u32, u32) -> u8) -> Planes {
+        let grey =
+            (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| value(x, y)).collect();
+        Planes::of(&Picture::from_grey(width, height, grey).unwrap())
+    }
+
+    fn whole() -> Pose {
+        Pose { a: [SIDE as f32, 0.0, 0.0, SIDE as f32], b: [0.0, 0.0] }
+    }
+
+    /// How far the corners of two poses lie apart at most, in cells of the reference.
+    fn apart(one: &Pose, other: &Pose) -> f32 {
+        let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)];
+        let distance = |(x, y)| {
+            let ((a, b), (c, d)) = (one.apply(x, y), other.apply(x, y));
+            ((a - c) * (a - c) + (b - d) * (b - d)).sqrt()
+        };
+        corners.into_iter().map(distance).fold(0.0, f32::max) / (SIDE as f32 / CELLS as f32)
+    }
+
+    /// Aligns the reference from one place in a photo in which it lies at another.
+    fn aligned_from(pose: Pose, photo: impl Fn(u32, u32) -> u8) -> Option<Pose> {
+        let layout = Layout::of(&planes(SIDE, SIDE, value));
+        align(&Target::of(&layout), &Canvas::of(&planes(SIDE, SIDE, photo)), pose)
+    }
+
+    #[test]
+    fn a_place_that_is_off_is_put_right_whatever_the_tone_and_the_cover() {
+        let off = Pose { a: [168.0, 4.0, -3.0, 153.0], b: [-6.0, 5.0] };
+        type Photo = fn(u32, u32) -> u8;
+        let photos: [(&str, Photo); 5] = [
+            ("as it was", value),
+            ("darker", |x, y| (f32::from(value(x, y)) * 0.6) as u8),
+            ("overexposed", |x, y| (f32::from(value(x, y)) * 1.4).min(255.0) as u8),
+            ("of less contrast", |x, y| (f32::from(value(x, y)) * 0.6 + 70.0) as u8),
+            ("covered", |x, y| if (60..90).contains(&y) { 255 } else { value(x, y) }),
+        ];
+        for (name, photo) in photos {
+            let pose = aligned_from(off, photo).unwrap();
+            assert!(apart(&pose, &whole()) < 0.3, "{name}: {} cells off", apart(&pose, &whole()));
+        }
+    }
+
+    #[test]
+    fn a_place_outside_or_in_another_picture_is_given_up() {
+        let beyond = Pose { b: [SIDE as f32, 0.0], ..whole() };
+        assert_eq!(aligned_from(beyond, value), None);
+        assert_eq!(aligned_from(whole(), |x, y| if (x / 20 + y / 20) % 2 == 0 { 0 } else { 255 }), None);
+    }
+
+    #[test]
+    fn moving_a_reference_within_itself_moves_it_in_the_photo() {
+        let pose = Pose { a: [100.0, 0.0, 0.0, 50.0], b: [10.0, 20.0] };
+        let moved = pose.moved([0.1, 0.0, 0.0, -0.2, 0.0, 0.0]);
+        assert!(apart(&moved, &Pose { b: [20.0, 10.0], ..pose }) < 1e-4);
+        let wider = pose.moved([0.0, 0.1, 0.0, 0.0, 0.0, 0.0]);
+        assert!(apart(&wider, &Pose { a: [110.0, 0.0, 0.0, 50.0], b: [5.0, 20.0] }) < 1e-4);
+    }
+}

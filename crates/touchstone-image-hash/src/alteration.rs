@@ -20,7 +20,7 @@ const TILTED_CORNERS: f32 = 0.6;
 const COVERED: f32 = 0.02;
 
 /// Ground around the reference of which this share of pixels stands on an edge shows another picture.
-const BUSY: f32 = 0.05;
+const BUSY: f32 = 0.065;
 
 /// An edge: the differences to the pixels at the right and below together, grey values.
 const EDGE: f32 = 32.0;
@@ -146,4 +146,61 @@ fn busy_share(pose: &Pose, canvas: &Canvas) -> f32 {
         }
     }
     n_edges as f32 / n.max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Picture;
+    use crate::plane::Planes;
+
+    const SIDE: u32 = 100;
+
+    /// White within the middle half, and `around` it stripes or white.
+    fn canvas(stripes: bool) -> Canvas {
+        let value = |x: u32, y: u32| {
+            let inside = (25..75).contains(&x) && (25..75).contains(&y);
+            if stripes && !inside && (x / 3 + y / 3).is_multiple_of(2) { 0 } else { 255 }
+        };
+        let grey = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| value(x, y))).collect();
+        Canvas::of(&Planes::of(&Picture::from_grey(SIDE, SIDE, grey).unwrap()))
+    }
+
+    /// The place of a reference of `size` pixels a side, turned as the symmetry says and by some degrees more, about a point.
+    fn pose(transform: Transform, degrees: f32, size: f32, middle: (f32, f32)) -> Pose {
+        let (sine, cosine) = degrees.to_radians().sin_cos();
+        let [a, b, c, d] = matrix(transform).map(|v| v * size);
+        let a = [cosine * a + sine * c, cosine * b + sine * d, cosine * c - sine * a, cosine * d - sine * b];
+        Pose { a, b: [middle.0 - (a[0] + a[1]) / 2.0, middle.1 - (a[2] + a[3]) / 2.0] }
+    }
+
+    #[test]
+    fn every_place_has_its_words() {
+        let middle = (50.0, 50.0);
+        let check = |pose: Pose, covered: f32, stripes: bool, expected: &str| {
+            let (alteration, _) = read(&pose, covered, &canvas(stripes));
+            assert_eq!(alteration.to_string(), expected);
+        };
+        for transform in SYMMETRIES {
+            check(pose(transform, 0.0, 100.0, middle), 0.0, false, transform.as_str());
+        }
+        check(pose(Transform::None, 1.0, 100.5, middle), 0.0, false, "none");
+        check(pose(Transform::None, 4.0, 100.0, middle), 0.0, false, "tilt");
+        check(pose(Transform::None, 0.0, 125.0, middle), 0.0, false, "crop");
+        check(pose(Transform::Mirror, 0.0, 125.0, (40.0, 50.0)), 0.0, false, "mirror+crop");
+        check(pose(Transform::None, 0.0, 50.0, middle), 0.0, false, "border");
+        check(pose(Transform::None, 0.0, 50.0, middle), 0.0, true, "collage");
+        check(pose(Transform::None, 0.0, 100.0, middle), 0.1, false, "overlay");
+        check(pose(Transform::Rotate90, -30.0, 60.0, middle), 0.1, false, "rotate90+tilt+border+overlay");
+    }
+
+    #[test]
+    fn what_is_shown_and_where_it_lies_are_shares_of_the_sides() {
+        let (_, overlay) = read(&pose(Transform::None, 0.0, 125.0, (50.0, 62.5)), 0.0, &canvas(false));
+        assert_eq!(overlay.shown, [100, 0, 900, 800]);
+        assert_eq!(overlay.corners, [[-125, 0], [1125, 0], [1125, 1250], [-125, 1250]]);
+        let (_, mirrored) = read(&pose(Transform::Mirror, 0.0, 125.0, (37.5, 50.0)), 0.0, &canvas(false));
+        assert_eq!(mirrored.shown, [0, 100, 800, 900]);
+        assert_eq!(mirrored.corners[0], [1000, -125]);
+    }
 }

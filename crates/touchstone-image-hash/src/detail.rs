@@ -96,3 +96,49 @@ impl Detail {
         Some(Self { width, height, layout: Layout::from_bytes(layout), windows })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Picture;
+    use crate::windows::pyramid;
+
+    fn detail() -> Detail {
+        let value = |x: u32, y: u32| (x / 13 * 7919 % 83 * (y / 11 * 104_729 % 61) % 200 + x % 11) as u8;
+        let grey = (0..480).flat_map(|y| (0..360).map(move |x| value(x, y))).collect();
+        let planes = Planes::of(&Picture::from_grey(360, 480, grey).unwrap());
+        Detail::of(&planes, &pyramid(&planes.luma))
+    }
+
+    #[test]
+    fn a_detail_reads_back_as_it_was_but_for_what_is_not_kept() {
+        let detail = detail();
+        assert_eq!(detail.windows.len(), MAX_WINDOWS);
+        let bytes = detail.to_bytes();
+        assert!(bytes.as_bytes().len() <= PhotoDetail::MAX_BYTES);
+        let read = Detail::from_bytes(&bytes).unwrap();
+        assert_eq!((read.width, read.height, &read.layout), (300, 400, &detail.layout));
+        for (read, window) in read.windows.iter().zip(&detail.windows) {
+            assert!((read.x - window.x).abs() <= 1.0 / 16.0 && (read.y - window.y).abs() <= 1.0 / 16.0);
+            assert_eq!((read.level, read.hashes[0]), (window.level, window.hashes[0]));
+        }
+        assert_eq!(read.to_bytes(), bytes);
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_right_are_refused() {
+        let bytes = detail().to_bytes().as_bytes().to_vec();
+        let read = |change: fn(&mut Vec<u8>)| {
+            let mut bytes = bytes.clone();
+            change(&mut bytes);
+            Detail::from_bytes(&PhotoDetail::new(bytes).unwrap()).is_some()
+        };
+        assert!(read(|_| {}));
+        assert!(!read(|bytes| bytes[0] = 2));
+        assert!(!read(|bytes| bytes[1..3].fill(0)));
+        assert!(!read(|bytes| bytes[3..5].fill(0xff)));
+        assert!(!read(|bytes| drop(bytes.pop())));
+        assert!(!read(|bytes| bytes[709] -= 1));
+        assert!(!read(|bytes| bytes.truncate(1)));
+    }
+}

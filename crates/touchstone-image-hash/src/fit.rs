@@ -11,6 +11,9 @@ const AGREES: f32 = 14.0;
 /// A cell as far off as this has something else on it.
 const COVERED: f32 = 30.0;
 
+/// Where the luma agrees and the chroma is so far off, the picture shows another colour of the same thing.
+const OTHER_COLOUR: f32 = 32.0;
+
 /// So much of a change of tone, for each grey value of it, may be wrong.
 const TONE_SLACK: f32 = 0.2;
 
@@ -157,6 +160,7 @@ impl Fit {
             && area >= 0.2
             && fine >= 0.85
             && stretch < 0.5
+            && (colours.is_grey_copy || colours.most < OTHER_COLOUR)
             && n_agreeing >= 0.5 * n_inside as f32;
         let n_exact = structured.iter().filter(|&&k| is_sharp(k) && off(k) < 5.0).count();
         Some(Self { measures, covered, is_telling, n_exact })

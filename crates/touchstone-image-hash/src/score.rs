@@ -55,3 +55,30 @@ const WEIGHTS: [f64; N_MEASURES] = [
 ];
 const INTERCEPT: f64 = -34.75238;
 const THRESHOLD: f64 = 0.4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_none_are_refused() {
+        let zero = [0.0; N_MEASURES];
+        assert!(PhotoScore::new(zero, 0.0, 1.0).is_some());
+        for wrong in [f64::NAN, -0.1, 1.1] {
+            assert!(PhotoScore::new(zero, 0.0, wrong).is_none(), "{wrong}");
+        }
+        assert!(PhotoScore::new(zero, f64::INFINITY, 0.5).is_none());
+        assert!(PhotoScore::new([f64::NAN; N_MEASURES], 0.0, 0.5).is_none());
+    }
+
+    #[test]
+    fn the_probability_is_the_logistic_of_the_weighted_measures() {
+        let mut weights = [0.0; N_MEASURES];
+        weights[1] = 2.0;
+        let score = PhotoScore::new(weights, -1.0, 0.5).unwrap();
+        let mut measures = [0.0; N_MEASURES];
+        assert!((score.probability(&measures) - 0.268_941).abs() < 1e-6);
+        measures[1] = 1.0;
+        assert!((score.probability(&measures) - 0.731_059).abs() < 1e-6);
+    }
+}

@@ -296,3 +296,104 @@ pub(crate) const fn matrix(transform: Transform) -> [f32; 4] {
         Transform::Transverse => [0.0, -1.0, -1.0, 0.0],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    impl WindowSource for Vec<Vec<Window>> {
+        fn windows(&self, reference: usize) -> &[Window] {
+            &self[reference]
+        }
+    }
+
+    fn window(x: f32, y: f32, level: u8, hash: WindowHash) -> Window {
+        Window { x, y, level, hashes: [hash, hash.reverse_bits()] }
+    }
+
+    /// Every window of `references` that shares a piece with `hash` and is within the radius, in the plainest way.
+    fn look_up_plainly(
+        index: &WindowIndex,
+        references: &[Vec<Window>],
+        hash: WindowHash,
+    ) -> Vec<(u32, u16, u32)> {
+        let pieces = 0..hash_bits() / index.piece_bits;
+        let mut found = Vec::new();
+        for (reference, windows) in (0..).zip(references) {
+            for (number, window) in (0..).zip(windows) {
+                let piece = |hash, piece| piece_of(hash, piece, index.piece_bits);
+                let shares = pieces.clone().any(|p| piece(hash, p) == piece(window.hashes[0], p));
+                let distance = (hash ^ window.hashes[0]).count_ones();
+                if shares && distance <= RADIUS {
+                    found.push((reference, number, distance));
+                }
+            }
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, rng_seed: RngSeed::Fixed(5), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_tables_find_what_shares_a_piece_and_nothing_else(
+            base in any::<WindowHash>(),
+            flips in prop::collection::vec(prop::collection::vec(0..128_u32, 0..40), 0..120),
+            query in prop::collection::vec(0..128_u32, 0..30),
+        ) {
+            let flipped = |flips: &[u32]| flips.iter().fold(base, |hash, bit| hash ^ 1 << bit);
+            let windows: Vec<Window> = flips.iter().map(|flips| window(1.0, 1.0, 0, flipped(flips))).collect();
+            let references: Vec<Vec<Window>> = windows.chunks(7).map(<[Window]>::to_vec).collect();
+            let index = WindowIndex::new(references.len(), &references);
+            let hash = flipped(&query);
+            let mut found = Vec::new();
+            index.look_up(hash, |item, distance| found.push((item.reference, item.window, distance)));
+            found.sort_unstable();
+            found.dedup();
+            prop_assert_eq!(found, look_up_plainly(&index, &references, hash));
+        }
+    }
+
+    /// Windows with unlike hashes at places that no symmetry exchanges.
+    fn reference() -> Vec<Window> {
+        let hash = |k: u64| {
+            u128::from(k.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64
+                | u128::from(k.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+        };
+        let places =
+            [(40.0, 60.0, 0), (200.0, 90.0, 1), (120.0, 300.0, 0), (260.0, 350.0, 3), (80.0, 210.0, 2)];
+        (1..).zip(places).map(|(k, (x, y, level))| window(x, y, level, hash(k))).collect()
+    }
+
+    #[test]
+    fn votes_tell_where_a_larger_copy_lies() {
+        let references = vec![Vec::new(), reference()];
+        // Two levels larger, which is a factor of 1 / 0.64, and moved.
+        let shifted: Vec<Window> = references[1]
+            .iter()
+            .map(|w| Window { level: w.level + 2, x: w.x / 0.64 + 5.0, y: w.y / 0.64 + 9.0, ..*w })
+            .collect();
+        let index = WindowIndex::new(references.len(), &references);
+        let hits = index.hits(&shifted, &references, |_| true, 4);
+        assert_eq!((hits[0].reference, hits[0].transform, hits[0].votes), (1, Transform::None, 5));
+        let near = |value: f32, expected: f32| (value - expected).abs() < 0.01;
+        let expected = [1.0 / 0.64, 0.0, 0.0, 1.0 / 0.64];
+        assert!(hits[0].a.iter().zip(expected).all(|(a, e)| near(*a, e)), "{:?}", hits[0]);
+        assert!(near(hits[0].b[0], 5.0) && near(hits[0].b[1], 9.0), "{:?}", hits[0]);
+        assert_eq!(index.hits(&shifted, &references, |reference| reference == 0, 4), []);
+    }
+
+    #[test]
+    fn windows_at_places_that_do_not_agree_do_not_add_up() {
+        let references = vec![reference()];
+        let index = WindowIndex::new(1, &references);
+        let scattered: Vec<Window> = (0..)
+            .zip(&references[0])
+            .map(|(k, w)| Window { x: 400.0 - w.x * (k as f32 - 2.0), y: w.x, ..*w })
+            .collect();
+        let votes = index.hits(&scattered, &references, |_| true, 4).first().map_or(0, |hit| hit.votes);
+        assert!(votes <= 2, "{votes}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The crate from outside: hostile files, and the hashes of Meta's own programs.
 
+mod altered;
 mod hostile;
 mod memory;
 mod reference;

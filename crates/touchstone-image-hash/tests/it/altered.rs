@@ -1,0 +1,280 @@
+//! Altered copies of invented pictures are found among the others, and say what was done to them.
+
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, Rgb, RgbImage};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use touchstone_image_hash::{
+    DEFAULT_RADIUS, DecodeLimits, MatchSettings, Photo, PhotoIndex, PhotoScore, ReferenceMatch, features,
+    photo,
+};
+use touchstone_types::{HammingDistance, PhotoFeatures};
+
+const WIDTH: u32 = 360;
+const HEIGHT: u32 = 480;
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+
+/// splitmix64.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, n: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % u64::from(n)) as u32
+    }
+}
+
+/// A studio photo of an invented product: discs and bars of several colours on white ground.
+fn product(seed: u64) -> RgbImage {
+    let mut random = Seeded(seed);
+    let mut picture = RgbImage::from_pixel(WIDTH, HEIGHT, WHITE);
+    for _ in 0..40 {
+        let (x, y) = (60 + random.below(240), 70 + random.below(340));
+        let (w, h) = (8 + random.below(50), 8 + random.below(50));
+        let colour = Rgb([random.below(220) as u8, random.below(220) as u8, random.below(220) as u8]);
+        let is_disc = random.below(2) == 0;
+        for v in y..(y + h).min(HEIGHT - 20) {
+            for u in x..(x + w).min(WIDTH - 20) {
+                let (a, b) = ((u - x) as f32 / w as f32 - 0.5, (v - y) as f32 / h as f32 - 0.5);
+                if !is_disc || a * a + b * b < 0.25 {
+                    picture.put_pixel(u, v, colour);
+                }
+            }
+        }
+    }
+    picture
+}
+
+fn jpeg(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 80).encode_image(picture).unwrap();
+    bytes
+}
+
+fn reference(picture: &RgbImage) -> PhotoFeatures {
+    features(&jpeg(picture), &DecodeLimits::default()).unwrap()
+}
+
+fn listing_photo(picture: &RgbImage) -> Photo {
+    photo(&jpeg(picture), &DecodeLimits::default()).unwrap()
+}
+
+fn matches(index: &PhotoIndex, picture: &RgbImage) -> Vec<ReferenceMatch> {
+    let score = PhotoScore::default();
+    index.matches(&listing_photo(picture), &MatchSettings { radius: DEFAULT_RADIUS, score: &score }, &[])
+}
+
+fn scaled(picture: &RgbImage, factor: f32) -> RgbImage {
+    let side = |side: u32| (side as f32 * factor).round() as u32;
+    imageops::resize(picture, side(picture.width()), side(picture.height()), FilterType::Triangle)
+}
+
+fn cropped(picture: &RgbImage, left: u32, top: u32, right: u32, bottom: u32) -> RgbImage {
+    let (width, height) = (picture.width() - left - right, picture.height() - top - bottom);
+    imageops::crop_imm(picture, left, top, width, height).to_image()
+}
+
+fn framed(picture: &RgbImage, width: u32, colour: Rgb<u8>) -> RgbImage {
+    let mut framed = RgbImage::from_pixel(picture.width() + 2 * width, picture.height() + 2 * width, colour);
+    imageops::replace(&mut framed, picture, i64::from(width), i64::from(width));
+    framed
+}
+
+fn with_banner(picture: &RgbImage) -> RgbImage {
+    let mut covered = picture.clone();
+    for y in 210..240 {
+        for x in 40..320 {
+            let stripe = x / 6 % 2 == 0;
+            covered.put_pixel(x, y, if stripe { Rgb([200, 0, 0]) } else { Rgb([250, 240, 0]) });
+        }
+    }
+    covered
+}
+
+fn beside(left: &RgbImage, right: &RgbImage) -> RgbImage {
+    let mut both = RgbImage::from_pixel(left.width() + right.width(), left.height(), WHITE);
+    imageops::replace(&mut both, left, 0, 0);
+    imageops::replace(&mut both, right, i64::from(left.width()), 0);
+    both
+}
+
+/// Turned counter-clockwise about the middle, on a white ground of the same size.
+fn tilted(picture: &RgbImage, degrees: f32) -> RgbImage {
+    let (sine, cosine) = degrees.to_radians().sin_cos();
+    let (cx, cy) = (picture.width() as f32 / 2.0, picture.height() as f32 / 2.0);
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let (dx, dy) = (x as f32 + 0.5 - cx, y as f32 + 0.5 - cy);
+        let (u, v) = (cosine * dx - sine * dy + cx, sine * dx + cosine * dy + cy);
+        imageops::interpolate_bilinear(picture, u - 0.5, v - 0.5).unwrap_or(WHITE)
+    })
+}
+
+const N_PRODUCTS: u64 = 8;
+
+fn index() -> PhotoIndex {
+    PhotoIndex::new((0..N_PRODUCTS).map(|seed| reference(&product(seed))))
+}
+
+#[test]
+fn each_alteration_is_found_and_named_and_nothing_else_is() {
+    let index = index();
+    let black = Rgb([0; 3]);
+    type Alter = fn(&RgbImage) -> RgbImage;
+    let cases: [(&str, Alter); 13] = [
+        ("none", |p| scaled(p, 0.6)),
+        ("mirror", imageops::flip_horizontal),
+        ("rotate180", imageops::rotate180),
+        // The crate turns clockwise.
+        ("rotate270", imageops::rotate90),
+        ("crop", |p| cropped(p, 36, 20, 30, 48)),
+        ("crop", |p| cropped(p, 0, 0, 90, 0)),
+        ("mirror+crop", |p| cropped(&imageops::flip_horizontal(p), 30, 40, 20, 20)),
+        ("border", |p| framed(p, 40, WHITE)),
+        ("border", |p| framed(&scaled(p, 0.7), 60, Rgb([190, 60, 20]))),
+        ("rotate180+border", |p| framed(&imageops::rotate180(p), 50, Rgb([0; 3]))),
+        ("overlay", with_banner),
+        ("tilt+border", |p| tilted(&framed(p, 70, WHITE), 6.0)),
+        ("tilt+border", |p| tilted(&framed(p, 70, WHITE), 15.0)),
+    ];
+    for seed in 0..N_PRODUCTS {
+        let picture = product(seed);
+        for (number, (expected, alter)) in cases.iter().enumerate() {
+            let found = matches(&index, &alter(&picture));
+            let told: Vec<_> = found.iter().map(|m| (m.reference as u64, m.alteration.to_string())).collect();
+            assert_eq!(told, [(seed, (*expected).to_owned())], "product {seed}, case {number}");
+        }
+    }
+    assert_eq!(matches(&index, &RgbImage::from_pixel(WIDTH, HEIGHT, black)), []);
+}
+
+#[test]
+fn a_collage_shows_each_of_its_pictures() {
+    let index = index();
+    for seed in 0..N_PRODUCTS {
+        let other = (seed + 5) % N_PRODUCTS;
+        let mut found: Vec<u64> = Vec::new();
+        for m in matches(&index, &scaled(&beside(&product(seed), &product(other)), 0.6)) {
+            assert!(m.alteration.collage || m.alteration.border, "product {seed}: {}", m.alteration);
+            found.push(m.reference as u64);
+        }
+        found.sort_unstable();
+        let mut expected = [seed, other];
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn the_overlay_says_where_the_reference_lies() {
+    let found = matches(&index(), &cropped(&product(3), 36, 0, 0, 96));
+    let overlay = found[0].overlay.unwrap();
+    let near = |value: i64, expected: i64| (value - expected).abs() <= 12;
+    for (shown, expected) in overlay.shown.into_iter().zip([100, 0, 1000, 800]) {
+        assert!(near(i64::from(shown), expected), "{overlay:?}");
+    }
+    // 36 of 360 pixels are gone at the left and 96 of 480 below.
+    let expected = [[-111, 0], [1000, 0], [1000, 1250], [-111, 1250]];
+    for (corner, expected) in overlay.corners.into_iter().flatten().zip(expected.into_iter().flatten()) {
+        assert!(near(i64::from(corner), expected), "{overlay:?}");
+    }
+}
+
+#[test]
+fn another_colour_of_the_same_shape_is_no_copy_and_a_grey_copy_is() {
+    let picture = product(7);
+    let index = PhotoIndex::new([reference(&picture)]);
+    // The luma stays, blue and red chroma change places.
+    let swapped = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
+        let [red, green, blue] = picture.get_pixel(x, y).0.map(f32::from);
+        let luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+        let (towards_red, towards_blue) = (0.564 * (blue - luma), 0.713 * (red - luma));
+        let green = luma - 0.344 * towards_blue - 0.714 * towards_red;
+        Rgb([luma + 1.402 * towards_red, green, luma + 1.772 * towards_blue]
+            .map(|v| v.clamp(0.0, 255.0) as u8))
+    });
+    assert_eq!(matches(&index, &swapped), []);
+    let grey = DynamicImage::ImageRgb8(picture).grayscale().into_rgb8();
+    assert_eq!(matches(&index, &grey).len(), 1);
+}
+
+#[test]
+fn a_reference_of_hash_alone_is_found_by_its_hash_alone() {
+    let picture = product(1);
+    let mut hash_only = reference(&picture);
+    hash_only.detail = None;
+    let mut other_version = hash_only.clone();
+    other_version.version += 1;
+    let index = PhotoIndex::new([other_version, hash_only]);
+    assert!(!index.has_detail(0) && !index.has_detail(1));
+    let found = matches(&index, &imageops::flip_vertical(&scaled(&picture, 0.5)));
+    assert_eq!(found.iter().map(|m| (m.reference, m.score)).collect::<Vec<_>>(), [(1, None)]);
+    assert_eq!(found[0].alteration.to_string(), "flip");
+    assert_eq!(matches(&index, &cropped(&picture, 36, 48, 36, 48)), []);
+}
+
+#[test]
+fn a_blank_picture_is_never_matched() {
+    let blank = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([250, 249, 247]));
+    let mut faint = blank.clone();
+    faint.put_pixel(100, 100, Rgb([240; 3]));
+    let mut hash_only = reference(&blank);
+    hash_only.detail = None;
+    let index = PhotoIndex::new([reference(&blank), reference(&faint), hash_only]);
+    assert_eq!(matches(&index, &blank), []);
+    assert_eq!(matches(&index, &faint), []);
+}
+
+#[test]
+fn near_duplicates_in_the_catalog_are_known() {
+    let picture = product(2);
+    let again = scaled(&picture, 0.8);
+    let index = PhotoIndex::new([reference(&picture), reference(&again), reference(&product(4))]);
+    assert!(index.are_near_duplicates(0, 1) && index.are_near_duplicates(1, 0));
+    assert!(!index.are_near_duplicates(0, 2));
+    assert_eq!(matches(&index, &cropped(&picture, 20, 20, 40, 30)).len(), 2);
+}
+
+#[test]
+fn the_order_of_references_decides_nothing_but_their_names() {
+    let forth = index();
+    let back = PhotoIndex::new((0..N_PRODUCTS).rev().map(|seed| reference(&product(seed))));
+    for seed in 0..N_PRODUCTS {
+        let picture = framed(&product(seed), 30, Rgb([10, 90, 10]));
+        let told = |index: &PhotoIndex, name: &dyn Fn(usize) -> usize| -> Vec<_> {
+            let found = matches(index, &picture).into_iter();
+            found.map(|m| (name(m.reference), m.score, m.distance, m.alteration, m.overlay)).collect()
+        };
+        let last = N_PRODUCTS as usize - 1;
+        assert_eq!(told(&forth, &|reference| reference), told(&back, &|reference| last - reference));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, rng_seed: RngSeed::Fixed(11), failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Details come from brand owners' feeds: whatever bytes they hold, nothing panics.
+    #[test]
+    fn details_of_any_bytes_are_searched_without_a_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let picture = product(9);
+        let mut features = reference(&picture);
+        let mut bytes = features.detail.as_ref().unwrap().as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()).max(1));
+        }
+        features.detail = touchstone_types::PhotoDetail::new(bytes);
+        let index = PhotoIndex::new([features]);
+        let score = PhotoScore::default();
+        let settings = MatchSettings { radius: HammingDistance::new(256).unwrap(), score: &score };
+        index.matches(&listing_photo(&scaled(&picture, 0.4)), &settings, &[]);
+    }
+}
