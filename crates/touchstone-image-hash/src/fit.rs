@@ -20,7 +20,7 @@ const TONE_SLACK: f32 = 0.2;
 /// Fine structure below this many grey values says nothing.
 const STRUCTURE: f32 = 4.0;
 
-/// Names of the measures, in the order of [`Fit::measures`].
+/// Names of the measures, in the order of [`Measures`].
 ///
 /// | name | meaning | range |
 /// |---|---|---|
