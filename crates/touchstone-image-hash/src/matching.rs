@@ -19,7 +19,6 @@ use crate::pdq::{SYMMETRIES, undone_by};
 use crate::photo::Photo;
 use crate::score::PhotoScore;
 use crate::search::{ChunkFlips, MultiIndex, Neighbour};
-use crate::turned::Turned;
 use crate::windows::{Hit, Window, WindowIndex, WindowSource, matrix};
 
 /// The radius that PDQ's authors advise: at most this many of 256 bits differ between copies of one picture.
@@ -241,7 +240,10 @@ impl PhotoIndex {
     /// The candidates by windows of the photo turned by all angles that upright windows do not bear.
     fn turned(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        for turned in Turned::all(&photo.sight.canvas) {
+        if self.windows.len() == 0 {
+            return candidates;
+        }
+        for turned in photo.sight.turned() {
             for hit in self.hits(&turned.windows, near, proposed) {
                 if let Some(place) = self.place(&hit, 1.0, 1.0) {
                     let pose = turned.turned_back(&place);

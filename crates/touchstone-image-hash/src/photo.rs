@@ -1,6 +1,6 @@
 //! What is kept of a photo: of a reference its features, of a listing's photo also what finds it among references.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 use touchstone_types::PhotoFeatures;
@@ -12,6 +12,7 @@ use crate::layout::Canvas;
 use crate::pdq::{Dihedral, Pdq};
 use crate::picture::Picture;
 use crate::plane::Planes;
+use crate::turned::Turned;
 use crate::windows::{Window, pyramid, windows};
 
 /// A photo of a listing, ready to be searched for. Copies share what is large.
@@ -28,13 +29,30 @@ pub struct Photo {
 }
 
 /// What the second tier looks at.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Sight {
     /// The working size, to which the places of windows refer.
     pub(crate) width: f32,
     pub(crate) height: f32,
     pub(crate) windows: Vec<Window>,
     pub(crate) canvas: Canvas,
+    /// The windows of the canvas turned, made when they are first asked for: several indexes may ask, and most photos are
+    /// found before.
+    turned: OnceLock<Vec<Turned>>,
+}
+
+impl Sight {
+    pub(crate) fn turned(&self) -> &[Turned] {
+        self.turned.get_or_init(|| Turned::all(&self.canvas))
+    }
+}
+
+impl PartialEq for Sight {
+    fn eq(&self, other: &Self) -> bool {
+        // What is made of the canvas need not be compared.
+        (self.width, self.height, &self.windows, &self.canvas)
+            == (other.width, other.height, &other.windows, &other.canvas)
+    }
 }
 
 /// Windows looked at in a listing's photo: more than a reference has, because nobody knows which of them are the reference's.
@@ -52,6 +70,7 @@ impl Photo {
             + detail
             + size_of_val(self.sight.windows.as_slice())
             + self.sight.canvas.bytes()
+            + Turned::MAX_BYTES
     }
 }
 
@@ -91,6 +110,7 @@ fn photo_of(picture: &Picture, sha256: [u8; 32]) -> Photo {
         height: planes.luma.height as f32,
         windows: windows(&levels, MAX_WINDOWS, SPACING),
         canvas: Canvas::of(&planes),
+        turned: OnceLock::new(),
     };
     let detail = Detail::of(&planes, &levels);
     Photo { sha256, features: features_of(&pdq, &detail), dihedral: pdq.dihedral, sight: Arc::new(sight) }

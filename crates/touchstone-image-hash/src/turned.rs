@@ -15,6 +15,7 @@ const MAX_WINDOWS: usize = 80;
 const SPACING: f32 = 3.0;
 
 /// The photo's canvas turned about its middle, with its windows.
+#[derive(Debug)]
 pub(crate) struct Turned {
     pub(crate) windows: Vec<Window>,
     cosine: f32,
@@ -23,9 +24,13 @@ pub(crate) struct Turned {
 }
 
 impl Turned {
+    /// What all angles take of memory at most.
+    pub(crate) const MAX_BYTES: usize =
+        DEGREES.len() * (size_of::<Self>() + MAX_WINDOWS * size_of::<Window>());
+
     /// The canvas at each angle. Windows need some room, so small canvases give none.
-    pub(crate) fn all(canvas: &Canvas) -> impl Iterator<Item = Self> + '_ {
-        DEGREES.into_iter().map(|degrees| Self::by(canvas, degrees))
+    pub(crate) fn all(canvas: &Canvas) -> Vec<Self> {
+        DEGREES.into_iter().map(|degrees| Self::by(canvas, degrees)).collect()
     }
 
     fn by(canvas: &Canvas, degrees: f32) -> Self {
