@@ -149,7 +149,7 @@ fn doubts(record: &CatalogRecord) -> Vec<String> {
         }));
     }
     for (idx, image) in record.images().iter().enumerate() {
-        let outdated = image.features.filter(|f| f.version != PhotoFeatures::VERSION);
+        let outdated = image.features.as_ref().filter(|f| f.version != PhotoFeatures::VERSION);
         if let (Some(features), None) = (outdated, &image.url) {
             found.push(format!(
                 "images[{idx}]: features of version {}, this build needs {}, and there is no url to compute them from",

@@ -5,10 +5,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
-use touchstone_image_hash::Photo;
+use touchstone_image_hash::{MatchSettings, Photo};
 use touchstone_text::{Change, Lexicon, TextIndex};
 use touchstone_types::{
-    BrandId, BrandRecord, CatalogKey, CatalogRecord, HammingDistance, PhotoMatch, ProductId, ProductRecord,
+    BrandId, BrandRecord, CatalogKey, CatalogRecord, PhotoMatch, PhotoSearch, ProductId, ProductRecord,
+    ReferenceImage,
 };
 
 use crate::digest::SetDigest;
@@ -159,12 +160,14 @@ impl Snapshot {
         let mut photos_changed = false;
         for product in self.records.products_of(id) {
             let key = product.key();
-            let (before, now) = (was_live.then(|| Arc::clone(&product)), new.is_some().then_some(product));
+            let before = was_live.then(|| Arc::clone(&product));
+            let now = new.is_some().then_some(product);
             photos_changed |= self.change_product(&key, before.as_deref(), now, edits);
         }
         photos_changed
     }
 
+    /// An active product came, changed or went. True if its photos did.
     fn change_product(
         &mut self,
         key: &CatalogKey,
@@ -179,15 +182,13 @@ impl Snapshot {
         photos_changed
     }
 
-    /// True if the photos to search are others than before: a new title or price leaves them as they are. `old` and `new`
-    /// are `None` where the record is not active.
+    /// True if the photos to search are others than before.
     fn set_pictured(
         &mut self,
         key: &CatalogKey,
         old: Option<&CatalogRecord>,
         new: Option<&CatalogRecord>,
     ) -> bool {
-        let images = |record: Option<&CatalogRecord>| record.map_or_else(Vec::new, |r| r.images().to_vec());
         let (before, after) = (images(old), images(new));
         match after.is_empty() {
             false => self.pictured.insert_mut(key.clone()),
@@ -224,24 +225,34 @@ impl Snapshot {
         matches!(*record, CatalogRecord::Product(_)).then_some(LiveProduct(record))
     }
 
-    /// The live products whose brand lives, in no particular order.
-    pub fn products(&self) -> impl Iterator<Item = LiveProduct> + '_ {
-        let active = |record: &Arc<CatalogRecord>| match &**record {
-            CatalogRecord::Product(product) => self.brands.contains_key(&product.brand_id),
-            _ => false,
-        };
-        self.records.iter().filter(active).map(LiveProduct)
-    }
-
     /// The index that the text stage searches.
     pub fn text(&self) -> &TextIndex {
         &self.text
     }
 
-    /// The reference photos within `radius` of a listing's photo, nearest first, ties by the order of catalog keys; of each
-    /// bank at most [`MAX_PHOTO_MATCHES`](crate::MAX_PHOTO_MATCHES), because one photo may be that of thousands of products.
-    pub fn photo_matches(&self, image_idx: usize, photo: &Photo, radius: HammingDistance) -> Vec<PhotoMatch> {
-        self.photos.matches(image_idx, photo, radius)
+    /// The reference photos that a listing's photo was made of: the surest first, then the nearest by hash, ties by the order
+    /// of catalog keys. Of each bank at most [`MAX_PHOTO_MATCHES`](crate::MAX_PHOTO_MATCHES), because one photo may be that
+    /// of thousands of products; one that is nearly the same picture as a better one of its bank names that one.
+    ///
+    /// `proposed` are records that something else speaks for, such as products that the text is about. They count where the
+    /// catalog has too many photos for all of them to be looked at closely; see [`photo_search`](Self::photo_search).
+    pub fn photo_matches(
+        &self,
+        image_idx: usize,
+        photo: &Photo,
+        settings: &MatchSettings<'_>,
+        proposed: &[CatalogKey],
+    ) -> Vec<PhotoMatch> {
+        self.photos.matches(image_idx, photo, settings, proposed)
+    }
+
+    /// How widely [`photo_matches`](Self::photo_matches) searches, which depends on the reference photos alone: `Hash` if one
+    /// of them has nothing but its hash (or a detail that this build cannot read), so that its altered copies are not found;
+    /// else `Proposed` if they are too many, so that altered copies are found only of what is proposed or near by hash; else
+    /// `All`, which is also the word where there is no photo to search. A photo without features of this build's version is
+    /// not searched yet, and does not count.
+    pub fn photo_search(&self) -> PhotoSearch {
+        self.photos.search()
     }
 
     /// The live brands whose products have photos, whether or not these can be searched yet.
@@ -270,6 +281,10 @@ impl Snapshot {
     }
 }
 
+fn images(record: Option<&CatalogRecord>) -> &[ReferenceImage] {
+    record.map_or(&[], CatalogRecord::images)
+}
+
 /// A change of the text index that owns what it puts there.
 enum Edit {
     Put(Arc<CatalogRecord>),
@@ -288,45 +303,5 @@ impl Edit {
             Self::Delete(CatalogKey::Product(brand, id)) => Change::RemoveProduct(brand, id),
             Self::Delete(_) => unreachable!("they have no text index"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use touchstone_types::CatalogRecord;
-
-    use super::*;
-
-    fn record(json: &str) -> Arc<CatalogRecord> {
-        Arc::new(CatalogRecord::from_json(json.as_bytes()).expect("a record"))
-    }
-
-    fn product(title: &str, images: &str) -> Arc<CatalogRecord> {
-        record(&format!(
-            r#"{{"kind":"product","brand_id":"lumora","product_id":"P","title":"{title}","images":[{images}]}}"#
-        ))
-    }
-
-    #[test]
-    fn photos_are_indexed_anew_only_where_photos_change() {
-        let (one, two) = (r#"{"url":"one.png"}"#, r#"{"url":"two.png"}"#);
-        let mut live = RedBlackTreeMapSync::new_sync();
-        for record in [record(r#"{"kind":"brand","brand_id":"lumora","name":"Lumora"}"#), product("bag", one)]
-        {
-            live.insert_mut(record.key(), record);
-        }
-        let snapshot = Snapshot::build(live, &Arc::new(Lexicon::builtin()));
-        let check = |new: Option<Arc<CatalogRecord>>, same: bool| {
-            let key = product("bag", one).key();
-            let next = snapshot.with_changes(&BTreeMap::from([(key, new)]));
-            assert_eq!(Arc::ptr_eq(&snapshot.photos, &next.photos), same);
-        };
-        check(Some(product("red bag", one)), true);
-        check(Some(product("bag", two)), false);
-        check(Some(product("bag", "")), false);
-        check(None, false);
-        let brand = record(r#"{"kind":"brand","brand_id":"lumora","name":"Lumora","aliases":["LMR"]}"#);
-        let next = snapshot.with_changes(&BTreeMap::from([(brand.key(), Some(brand))]));
-        assert!(Arc::ptr_eq(&snapshot.photos, &next.photos));
     }
 }
