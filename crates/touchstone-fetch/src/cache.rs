@@ -32,7 +32,6 @@ pub(crate) type Outcome = Result<Arc<Photo>, DecodeError>;
 #[derive(Debug)]
 pub(crate) struct PhotoCache {
     outcomes: Mutex<LruMap<Digest256, Outcome>>,
-    photo_bytes: u64,
     /// A URL is kept as its digest, so that long ones cost no more.
     tags: Mutex<LruMap<Digest256, (HeaderValue, Digest256)>>,
 }
@@ -42,7 +41,6 @@ impl PhotoCache {
         let capacity = settings.cached_photos;
         Self {
             outcomes: Mutex::new(LruMap::new(capacity, settings.max_cache_bytes)),
-            photo_bytes: settings.photo_bytes.max(size_of::<Photo>()) as u64,
             tags: Mutex::new(LruMap::new(capacity, u64::MAX)),
         }
     }
@@ -54,7 +52,7 @@ impl PhotoCache {
 
     /// Remembers what reading the bytes with this digest came to.
     pub(crate) fn remember(&self, content: Digest256, outcome: Outcome) {
-        let weight = ENTRY_BYTES + if outcome.is_ok() { self.photo_bytes } else { 0 };
+        let weight = ENTRY_BYTES + outcome.as_ref().map_or(0, |photo| photo.memory_bytes() as u64);
         lock(&self.outcomes).insert(content, outcome, weight);
     }
 
@@ -117,16 +115,15 @@ mod tests {
     fn photos_are_bounded_by_their_bytes_and_failures_are_cheap() {
         let mut png = std::io::Cursor::new(Vec::new());
         image::GrayImage::new(16, 16).write_to(&mut png, image::ImageFormat::Png).unwrap();
-        let photo = touchstone_image_hash::photo(png.get_ref(), &DecodeLimits::default()).map(Arc::new);
-        assert!(photo.is_ok());
+        let photo = touchstone_image_hash::photo(png.get_ref(), &DecodeLimits::default()).unwrap();
+        let weight = photo.memory_bytes() + ENTRY_BYTES as usize;
         let settings = FetchSettings { max_cache_bytes: 100_000, ..FetchSettings::default() };
-        let n_kept = |photo_bytes, outcome: &Outcome| {
-            let cache = PhotoCache::new(&FetchSettings { photo_bytes, ..settings.clone() });
+        let n_kept = |outcome: &Outcome| {
+            let cache = PhotoCache::new(&settings);
             (0..=255).for_each(|n| cache.remember([n; 32], outcome.clone()));
             (0..=255).filter(|n| cache.outcome(&[*n; 32]).is_some()).count()
         };
-        assert_eq!(n_kept(32 << 10, &photo), 3);
-        assert!((4..=195).contains(&n_kept(0, &photo)), "a photo weighs no less than itself");
-        assert_eq!(n_kept(32 << 10, &Err(DecodeError::UnknownFormat)), 195);
+        assert_eq!(n_kept(&Ok(Arc::new(photo))), 100_000 / weight);
+        assert_eq!(n_kept(&Err(DecodeError::UnknownFormat)), 195);
     }
 }

@@ -52,15 +52,8 @@ pub struct FetchSettings {
     /// How many photos are remembered by content, and how many URLs by their entity tags (at most 0.5 KiB each). Default
     /// 32,768.
     pub cached_photos: usize,
-    /// What the remembered photos may take together, in bytes by the next estimate. Default 256 MiB.
+    /// What the remembered photos may take together, in bytes; one takes about 40 KiB. Default 256 MiB.
     pub max_cache_bytes: u64,
-    /// What one photo's features are taken to occupy, in bytes. Default [`FetchSettings::PHOTO_BYTES`].
-    pub photo_bytes: usize,
-}
-
-impl FetchSettings {
-    /// An upper estimate of what one photo's features occupy, in bytes.
-    pub const PHOTO_BYTES: usize = 32 << 10;
 }
 
 impl Default for FetchSettings {
@@ -84,7 +77,6 @@ impl Default for FetchSettings {
             host_rest: Duration::from_secs(10),
             cached_photos: 32_768,
             max_cache_bytes: 256 << 20,
-            photo_bytes: Self::PHOTO_BYTES,
         }
     }
 }
