@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use touchstone_catalog::Snapshot;
 use touchstone_classifier::{Bundle, Classifier, ClassifierError};
+use touchstone_image_hash::PhotoScore;
 use touchstone_text::Lexicon;
 use touchstone_types::Versions;
 
@@ -56,6 +57,7 @@ pub struct Context {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) model: Option<Arc<Model>>,
     pub(crate) matcher: Option<Arc<PairMatcher>>,
+    photo_score: PhotoScore,
     pub(crate) policy: Arc<Policy>,
     pub(crate) versions: Versions,
 }
@@ -75,7 +77,7 @@ impl Context {
             policy: policy_id(&policy, lexicon),
         };
         let matcher = model.as_ref().and_then(|m| m.matcher.clone());
-        Self { snapshot, model, matcher, policy, versions }
+        Self { snapshot, model, matcher, photo_score: PhotoScore::default(), policy, versions }
     }
 
     /// The same context, its product matches weighed by this matcher in place of the model's.
@@ -96,6 +98,11 @@ impl Context {
     /// The catalog.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// What tells copies of reference photos from other pictures.
+    pub fn photo_score(&self) -> &PhotoScore {
+        &self.photo_score
     }
 
     /// The settings of the decision table.

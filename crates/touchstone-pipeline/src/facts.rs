@@ -6,7 +6,7 @@ use touchstone_catalog::Snapshot;
 use touchstone_text::{State, TextFindings, Unit};
 use touchstone_types::{
     Bank, BrandClaim, BrandId, CatalogKey, Condition, Contradiction, Evidence, Field, Gtin, Listing, Meaning,
-    Money, PhotoMatch, ProductId, ProductMatch, Role, UnitPrice,
+    Money, PhotoMatch, Probability, ProductId, ProductMatch, Role, UnitPrice,
 };
 
 use crate::authorisation::{Authorisation, authorisation};
@@ -134,7 +134,8 @@ impl<'a> BrandFacts<'a> {
         for found in &text.matches {
             claims.entry(&found.brand_id).or_default();
         }
-        for shown in photos.iter().filter_map(brand_of) {
+        // A picture that two brands share is the one's that it matches best: the other has to be in the listing otherwise.
+        for shown in photos.iter().filter(|m| m.near_duplicate_of.is_none()).filter_map(brand_of) {
             claims.entry(shown).or_default();
         }
         let brands = claims.into_iter();
@@ -227,9 +228,16 @@ fn brand_of(found: &PhotoMatch) -> Option<&BrandId> {
     }
 }
 
+/// The product whose photo is shown most surely. Products with nearly the same photo do not compete with it.
 fn shown_product(photos: &[&PhotoMatch]) -> Option<ProductId> {
-    let nearest = photos.iter().min_by_key(|m| (m.distance, &m.reference))?;
-    match &nearest.reference.key {
+    let score = |m: &PhotoMatch| m.score.map_or(0.0, Probability::get);
+    let surest = photos.iter().min_by(|a, b| {
+        let is_twin = |m: &PhotoMatch| m.near_duplicate_of.is_some();
+        (is_twin(a).cmp(&is_twin(b)))
+            .then_with(|| score(b).total_cmp(&score(a)))
+            .then_with(|| (a.distance, &a.reference).cmp(&(b.distance, &b.reference)))
+    })?;
+    match &surest.reference.key {
         CatalogKey::Product(_, product) => Some(product.clone()),
         _ => None,
     }

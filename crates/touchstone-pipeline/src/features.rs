@@ -1,7 +1,7 @@
 //! The features of the classifier: one documented table, from which the vector is computed.
 
 use touchstone_classifier::FeatureNames;
-use touchstone_types::{Listing, Role, Transform};
+use touchstone_types::{Alteration, Listing, Role};
 
 use crate::authorisation::Authorisation;
 use crate::facts::{BrandFacts, ListingFacts};
@@ -90,8 +90,8 @@ pub const FEATURES: &[Feature] = &[
     },
     Feature {
         name: "photo_altered",
-        meaning: "1 where a photo is the brand's own, turned or mirrored, else 0; missing where no photo could be looked at",
-        value: |i| photo(i, |b| b.genuine_photos.iter().any(|m| m.transform != Transform::None)),
+        meaning: "1 where a photo is the brand's own, but turned, mirrored, cropped, framed, covered or put beside others, else 0; missing where no photo could be looked at",
+        value: |i| photo(i, |b| b.genuine_photos.iter().any(|m| m.transform != Alteration::NONE)),
     },
     Feature {
         name: "photo_of_known_fake",

@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 
-use touchstone_image_hash::Photo;
+use touchstone_image_hash::{MatchSettings, Photo};
 use touchstone_text::TextFindings;
 use touchstone_types::{
-    Completeness, Decision, Evidence, Flag, JudgedPhoto, Listing, ListingStatus, Missing, PhotoFailure,
-    PhotoMatch, PhotoSearch, Probability, Reason, Verdict, flag_id,
+    CatalogKey, Completeness, Decision, Evidence, Flag, JudgedPhoto, Listing, ListingStatus, Missing,
+    PhotoFailure, PhotoMatch, Probability, ProductMatch, Reason, Verdict, flag_id,
 };
 
 use crate::authorisation::{Authorisation, authorisation};
@@ -58,7 +58,7 @@ pub fn judge(listing: &Listing, photos: &[PhotoInput], context: &Context) -> Jud
         return Judgement { verdict: removed(listing, context), photos: Vec::new(), features: Vec::new() };
     }
     let text = text_findings(listing, context);
-    let seen = look(listing, photos, context);
+    let seen = look(listing, photos, &text, context);
     let facts = ListingFacts::new(listing, &text, &seen.matches);
     let brands = BrandFacts::all(listing, &text, &seen.matches, &facts, &context.snapshot);
     let case = Case { listing, context, facts: &facts, seen: &seen };
@@ -80,14 +80,19 @@ struct Seen {
     missing: Vec<Missing>,
 }
 
-fn look(listing: &Listing, photos: &[PhotoInput], context: &Context) -> Seen {
+fn look(listing: &Listing, photos: &[PhotoInput], text: &TextFindings, context: &Context) -> Seen {
+    let settings = MatchSettings { radius: context.policy.photo_radius(), score: context.photo_score() };
+    // In a catalog too large for a second look at every reference, the products that the text is about get one.
+    let of_product =
+        |found: &ProductMatch| CatalogKey::Product(found.brand_id.clone(), found.product_id.clone());
+    let proposed: Vec<CatalogKey> = text.matches.iter().map(of_product).collect();
     let mut seen = Seen { matches: Vec::new(), judged: Vec::new(), missing: Vec::new() };
     for image_idx in 0..listing.images.len() {
         let photo = photos.get(image_idx).filter(|_| image_idx < context.policy.max_images());
         match photo.unwrap_or(&Err(PhotoFailure::NotFetched)) {
             Ok(photo) => {
-                let radius = context.policy.photo_radius();
-                seen.matches.extend(context.snapshot.photo_matches(image_idx, photo, radius));
+                let found = context.snapshot.photo_matches(image_idx, photo, &settings, &proposed);
+                seen.matches.extend(found);
                 seen.judged.push(JudgedPhoto {
                     image_idx,
                     sha256: photo.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -209,8 +214,8 @@ impl<'a> Case<'a> {
         verdict.evidence = self.evidence(brand, text, decision, &features);
         verdict.completeness = if missing.is_empty() { Completeness::Full } else { Completeness::Partial };
         verdict.missing = missing;
-        // Part of the wire contract: whole-picture hashes are the only tier there is.
-        verdict.photo_search = (!self.seen.judged.is_empty()).then_some(PhotoSearch::Hash);
+        let snapshot = &self.context.snapshot;
+        verdict.photo_search = (!self.seen.judged.is_empty()).then(|| snapshot.photo_search());
         verdict
     }
 

@@ -88,7 +88,7 @@ mod tests {
 
     use touchstone_text::State;
     use touchstone_types::{
-        Bank, BrandId, HammingDistance, Money, PhotoMatch, Quality, Reference, Transform, UnitPrice,
+        Alteration, Bank, BrandId, HammingDistance, Money, PhotoMatch, Quality, Reference, UnitPrice,
     };
 
     use super::*;
@@ -133,8 +133,11 @@ mod tests {
             reference: Reference::parse("product/b/P#0").unwrap(),
             bank: Bank::Genuine,
             distance: HammingDistance::new(0).unwrap(),
-            transform: Transform::None,
+            transform: Alteration::NONE,
             quality: Quality::new(100).unwrap(),
+            score: None,
+            overlay: None,
+            near_duplicate_of: None,
         }))
     }
 

@@ -4,12 +4,13 @@ use std::thread;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
+use touchstone_image_hash::DecodeLimits;
 use touchstone_pipeline::{Context, judge};
 use touchstone_types::{
     CatalogRecord, Completeness, Decision, Evidence, Listing, ListingStatus, PhotoFailure, Verdict,
 };
 
-use crate::support::{catalog, context, listings};
+use crate::support::{catalog, context, listings, root};
 
 fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config {
@@ -171,8 +172,11 @@ fn a_missing_photo_matters_if_it_could_show_another_brand() {
 
 #[test]
 fn one_photo_of_many_products_names_only_the_nearest() {
+    let bytes = std::fs::read(root().join("fixtures/images/genuine-ov-siena.jpg")).unwrap();
+    let photo = touchstone_image_hash::photo(&bytes, &DecodeLimits::default()).unwrap();
+    let pdq = photo.features.pdq;
     let record = |id: u32| {
-        let image = format!(r#"{{"features":{{"version":1,"pdq":"{}","quality":90}}}}"#, "0f".repeat(32));
+        let image = format!(r#"{{"features":{{"version":1,"pdq":"{pdq}","quality":90}}}}"#);
         let json = format!(
             r#"{{"kind":"product","brand_id":"a","product_id":"P{id:04}","title":"Thing","images":[{image}]}}"#
         );
@@ -180,23 +184,10 @@ fn one_photo_of_many_products_names_only_the_nearest() {
     };
     let brand = CatalogRecord::from_json(br#"{"kind":"brand","brand_id":"a","name":"Branda"}"#).unwrap();
     let context = context(std::iter::once(brand).chain((0..500).map(record)));
-    let photo = touchstone_image_hash::Photo {
-        sha256: [0; 32],
-        features: context_features(),
-        dihedral: [context_features().pdq; 8],
-    };
     let json = br#"{"listing_id":"EX","title":"Thing","images":[{"url":"x"}],"seller":{"seller_id":"S-1"}}"#;
     let verdict = judge(&Listing::from_json(json).unwrap(), &[Ok(photo)], &context).verdict;
     let n = verdict.evidence.iter().filter(|e| matches!(e, Evidence::PhotoMatch(_))).count();
     assert_eq!(n, touchstone_catalog::MAX_PHOTO_MATCHES);
-}
-
-fn context_features() -> touchstone_types::PhotoFeatures {
-    touchstone_types::PhotoFeatures {
-        version: 1,
-        pdq: touchstone_types::Hash256::from_hex(&"0f".repeat(32)).unwrap(),
-        quality: touchstone_types::Quality::new(90).unwrap(),
-    }
 }
 
 #[test]
