@@ -87,7 +87,7 @@ pub fn photo_inputs(
         None => fetched
             .iter()
             .find(|(place, _)| *place == idx)
-            .map_or(Err(PhotoFailure::NotFetched), |(_, result)| *result),
+            .map_or(Err(PhotoFailure::NotFetched), |(_, result)| result.clone()),
     };
     listing.images.iter().enumerate().map(input).collect()
 }

@@ -62,7 +62,7 @@ impl ReferencePhotos {
         for (photo, url) in judging.photos_without_features() {
             match self.known.get(&url) {
                 Some(Some(features)) => {
-                    judging.set_features(&photo, *features);
+                    judging.set_features(&photo, features.clone());
                     changed = true;
                 }
                 Some(None) => {}

@@ -154,8 +154,11 @@ pub struct PhotoSettings {
     pub deadline_ms: u64,
     /// If set, the only hosts from which photos are fetched: a name, or `*.name` for all below it.
     pub allow_hosts: Option<Vec<String>>,
-    /// Hosts from which photos are never fetched, nor from the hosts below them.
+    /// Hosts from which photos are never fetched, nor from the hosts below them; also addresses and networks, which cover the
+    /// names that resolve into them.
     pub deny_hosts: Vec<String>,
+    /// The only ports from which photos are fetched; default 443.
+    pub allow_ports: Vec<u16>,
     /// `http://127.0.0.1:PORT`: exempt from the https and address rules. For tests only.
     pub test_origins: Vec<String>,
     /// How many photos are fetched at the same time; default 32.
@@ -168,6 +171,7 @@ impl Default for PhotoSettings {
             deadline_ms: 5_000,
             allow_hosts: None,
             deny_hosts: Vec::new(),
+            allow_ports: FetchSettings::default().allow_ports,
             test_origins: Vec::new(),
             max_fetches: NonZeroUsize::new(32).expect("32 is not zero"),
         }
@@ -185,6 +189,7 @@ impl PhotoSettings {
         FetchSettings {
             allow_hosts: self.allow_hosts.clone(),
             deny_hosts: self.deny_hosts.clone(),
+            allow_ports: self.allow_ports.clone(),
             test_origins: self.test_origins.clone(),
             max_concurrent: self.max_fetches,
             ..FetchSettings::default()
