@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use touchstone_image_hash::{DecodeLimits, features};
+use touchstone_image_hash::{DecodeLimits, hash};
 
 use crate::fault::{End, Outcome};
 use crate::setup::read;
@@ -26,14 +26,14 @@ pub(crate) fn run(args: &HashArgs) -> Outcome {
         let found = read(file, DecodeLimits::default().max_bytes as u64)
             .map_err(|fault| format!("{:#}", fault.error))
             .and_then(|bytes| {
-                features(&bytes, &DecodeLimits::default()).map_err(|e| format!("{}: {e}", file.display()))
+                hash(&bytes, &DecodeLimits::default()).map_err(|e| format!("{}: {e}", file.display()))
             });
         match found {
             Ok(found) if args.json => {
-                let (pdq, quality) = (found.pdq.to_string(), found.quality.get());
+                let (pdq, quality) = (found.hash().to_string(), found.quality.get());
                 print(serde_json::json!({ "pdq": pdq, "quality": quality, "file": file }).to_string())?;
             }
-            Ok(found) => print(format!("{} {} {}", found.pdq, found.quality.get(), file.display()))?,
+            Ok(found) => print(format!("{} {} {}", found.hash(), found.quality.get(), file.display()))?,
             Err(problem) => {
                 say(format!("error: {problem}"));
                 end = End::BadInput;

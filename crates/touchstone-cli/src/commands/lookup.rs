@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use touchstone_image_hash::{DecodeLimits, photo};
+use touchstone_image_hash::{DecodeLimits, MatchSettings, photo};
 use touchstone_types::{BrandId, CatalogKey, HammingDistance, ProductId};
 
 use crate::fault::{End, OrBadInput as _, Outcome};
@@ -73,8 +73,7 @@ fn text_lookup(text: &str, options: &Options) -> Outcome {
             )?;
         }
         let score = format!("{:.3}", near.score);
-        let (brand, product) = (plain(near.brand_id.as_str()), plain(near.product_id.as_str()));
-        rows.add_row([score.as_str(), &brand, &product, &plain(&title)]);
+        rows.add_row([score.as_str(), near.brand_id.as_str(), near.product_id.as_str(), &plain(&title)]);
     }
     show(&rows, found.is_empty(), options)
 }
@@ -86,7 +85,8 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
     let photo = photo(&read(file, limits.max_bytes as u64)?, &limits)
         .with_context(|| format!("cannot use {}", file.display()))
         .or_bad_input()?;
-    let mut found = setup.context.snapshot().photo_matches(0, &photo, radius);
+    let settings = MatchSettings { radius, score: setup.context.photo_score() };
+    let mut found = setup.context.snapshot().photo_matches(0, &photo, &settings, &[]);
     found.truncate(options.top);
     let mut rows = table(&["distance", "transform", "bank", "reference", "title"], 5);
     for near in &found {
@@ -96,7 +96,7 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
         };
         let (distance, reference) = (near.distance.bits(), near.reference.to_string());
         if options.json {
-            let (bank, transform) = (near.bank.as_str(), near.transform.as_str());
+            let (bank, transform) = (near.bank.as_str(), near.transform.to_string());
             print(
                 json!({"reference": reference, "distance": distance, "transform": transform, "bank": bank})
                     .to_string(),
@@ -105,9 +105,9 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
         let distance = distance.to_string();
         rows.add_row([
             &distance,
-            near.transform.as_str(),
+            &near.transform.to_string(),
             near.bank.as_str(),
-            &plain(&reference),
+            &reference,
             &plain(&title),
         ]);
     }

@@ -227,6 +227,6 @@ impl Album {
         let url = image.url.as_ref().ok_or(PhotoFailure::NotFetched)?;
         let mut seen = self.seen.borrow_mut();
         let load = || self.pictures.read(url, limits.max_bytes).and_then(|bytes| decode(&bytes));
-        *seen.entry(url.clone()).or_insert_with(load)
+        seen.entry(url.clone()).or_insert_with(load).clone()
     }
 }
