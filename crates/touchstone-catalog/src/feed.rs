@@ -6,6 +6,7 @@ use std::fmt;
 use touchstone_types::{CatalogKey, CatalogRecord, Gtin, PhotoFeatures, ProductRecord};
 
 use crate::live::Catalog;
+use crate::photo_doubts::photo_doubts;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +101,23 @@ impl Feed {
         for (place, message) in found {
             self.report(&place, Severity::Warning, message);
         }
+        self.sort_problems();
+    }
+
+    /// Looks at the photos, whose features have to be there by now: which are found by their hash alone, and which cannot be
+    /// told from another record's. It takes about as long as building the photo index, so it is for checking a feed, not for
+    /// using it.
+    pub fn check_photos(&mut self) {
+        let doubts = photo_doubts(self.catalog.records());
+        for (key, message) in doubts {
+            if let Some(place) = self.places.get(&key).cloned() {
+                self.report(&place, Severity::Warning, message);
+            }
+        }
+        self.sort_problems();
+    }
+
+    fn sort_problems(&mut self) {
         self.problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     }
 

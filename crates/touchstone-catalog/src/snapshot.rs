@@ -305,3 +305,37 @@ impl Edit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Catalog;
+
+    /// Whether a product that became `new` had the photos indexed anew.
+    fn indexes_photos_anew(new: &str) -> bool {
+        let record = |json: &str| CatalogRecord::from_json(json.as_bytes()).unwrap();
+        let brand = r#"{"kind":"brand","brand_id":"lumora","name":"Lumora"}"#;
+        let mut catalog = Catalog::from_iter([record(brand), record(&product("Lumora 20", "1"))]);
+        let before = catalog.snapshot(&Arc::new(Lexicon::builtin()));
+        catalog.take_changes();
+        catalog.insert(record(new));
+        !Arc::ptr_eq(&before.photos, &before.with_changes(&catalog.take_changes()).photos)
+    }
+
+    fn product(title: &str, digit: &str) -> String {
+        let image = format!(r#"{{"features":{{"version":1,"pdq":"{}","quality":90}}}}"#, digit.repeat(64));
+        format!(
+            r#"{{"kind":"product","brand_id":"lumora","product_id":"P","title":"{title}","images":[{image}]}}"#
+        )
+    }
+
+    #[test]
+    fn only_a_change_of_photos_has_them_indexed_anew() {
+        assert!(!indexes_photos_anew(&product("Lumora 20 Preto", "1")));
+        assert!(indexes_photos_anew(&product("Lumora 20", "2")));
+        assert!(indexes_photos_anew(&product("Lumora 20", "1").replace("\"P\"", "\"Q\"")));
+        assert!(indexes_photos_anew(
+            r#"{"kind":"product","brand_id":"lumora","product_id":"P","title":"Lumora 20"}"#
+        ));
+    }
+}

@@ -7,6 +7,8 @@ use touchstone_catalog::{Catalog, Snapshot};
 use touchstone_text::{Lexicon, lookup};
 use touchstone_types::{BrandId, CatalogKey, CatalogRecord, ProductId};
 
+use crate::pictures::{features, matches};
+
 /// A record put, or a key deleted.
 pub(crate) type Change = Result<CatalogRecord, CatalogKey>;
 
@@ -28,7 +30,7 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
             let photo = format!(r#"{{"features":{{"version":1,"pdq":"{id:064x}","quality":90}}}}"#);
             let images = if has_photo { photo.as_str() } else { "" };
             let of_brand = format!(r#""brand_id":"{brand_id}""#);
-            let record = record(&match kind {
+            let mut record = record(&match kind {
                 0 => format!(r#"{{"kind":"brand",{of_brand},"name":"{name}","aliases":["{title}"]}}"#),
                 1 => format!(
                     r#"{{"kind":"product",{of_brand},"product_id":"P/{id}","title":"{title}","images":[{images}]}}"#
@@ -38,6 +40,11 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
                 }
                 _ => format!(r#"{{"kind":"benign","id":"{}","images":[{photo}]}}"#, id % 2),
             });
+            // Some photos can be found by more than their hash.
+            let detailed = ["genuine-lm-20k.jpg", "genuine-vt-corsa1.jpg"];
+            if let (Some(name), [image]) = (detailed.get(id as usize), record.images_mut()) {
+                image.features = Some(features(name));
+            }
             if fate == 0 { Err(record.key()) } else { Ok(record) }
         },
     )
@@ -61,12 +68,15 @@ pub(crate) fn answers(snapshot: &Snapshot) -> String {
         .collect();
     let texts = WORDS.iter().copied().chain(["Cartucho Preto 20 XL", "relogio azull", "Veltrano LM7", ""]);
     let found: Vec<_> = texts.map(|text| lookup(snapshot.text(), text, 5)).collect();
+    let shown: Vec<_> =
+        ["seller-lm-20k-small.jpg", "seller-vt-collage.jpg"].map(|name| matches(snapshot, name)).into();
     format!(
-        "{} {} {} {} {brands:?} {photographed:?} {products:?} {found:?}",
+        "{} {} {} {} {} {brands:?} {photographed:?} {products:?} {found:?} {shown:?}",
         snapshot.digest(),
         snapshot.n_records(),
         snapshot.n_products(),
         snapshot.has_fake_photos(),
+        snapshot.photo_search(),
     )
 }
 
