@@ -4,5 +4,6 @@
 
 mod fixtures;
 mod laws;
+mod photos;
 mod real_listings;
 mod support;
