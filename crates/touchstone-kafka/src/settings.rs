@@ -352,6 +352,14 @@ impl PhotoSettings {
         if self.max_fetches.get() > 10_000 {
             return Err(SettingsError::value("photos.max_fetches", self.max_fetches, "must be 1 to 10000"));
         }
+        if self.allow_ports.is_empty() || self.allow_ports.contains(&0) {
+            let problem = "must name at least one port, and none is 0";
+            return Err(SettingsError::value(
+                "photos.allow_ports",
+                format!("{:?}", self.allow_ports),
+                problem,
+            ));
+        }
         for origin in &self.test_origins {
             let port = origin.strip_prefix("http://127.0.0.1:").and_then(|port| port.parse::<u16>().ok());
             if port.is_none() {

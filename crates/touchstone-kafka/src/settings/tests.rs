@@ -25,6 +25,11 @@ fn errors_name_key_value_and_remedy() {
         ("[limits]\nnull_value = \"removed\"", "limits.null_value = \"removed\": needs the state"),
         ("[photos]\ndeadline_ms = 0", "photos.deadline_ms = 0: must be 1 to 60000"),
         ("[photos]\ntest_origins = [\"http://10.0.0.1:80\"]", "photos.test_origins = \"http://10.0.0.1:80\""),
+        ("[photos]\nallow_ports = []", "photos.allow_ports = []: must name at least one port"),
+        (
+            "[photos]\nallow_ports = [443, 0]",
+            "photos.allow_ports = [443, 0]: must name at least one port, and none is 0",
+        ),
         ("[topics]\nreview = \"listings\"", "topics.review = \"listings\": is also topics.listings"),
         ("[topics]\nreview = \"a b\"", "topics.review = \"a b\": a topic name has"),
         ("[kafka]\nbootstrap_servers = \" \"", "kafka.bootstrap_servers = \"\": must not be empty"),
@@ -45,10 +50,19 @@ fn boundary_values_are_accepted() {
         "[limits]\nmax_listing_bytes = 1024\ndead_letter_limit = 10000\nthreads = 0",
         "[limits]\nmax_listing_bytes = 67108864\ndead_letter_limit = 0",
         "[photos]\ndeadline_ms = 1",
+        "[photos]\nallow_ports = [1, 65535]",
         "[photos]\ndeadline_ms = 60000\ntest_origins = [\"http://127.0.0.1:8080\"]",
     ] {
         Settings::from_toml(text).unwrap();
     }
+}
+
+#[test]
+fn ports_and_networks_reach_the_fetcher() {
+    let text = "[photos]\nallow_ports = [443, 8443]\ndeny_hosts = [\"203.0.113.0/24\"]";
+    let fetch = Settings::from_toml(text).unwrap().photos.fetch_settings();
+    assert_eq!((fetch.allow_ports, fetch.deny_hosts), (vec![443, 8443], vec!["203.0.113.0/24".to_owned()]));
+    assert_eq!(Settings::default().photos.fetch_settings().allow_ports, [443]);
 }
 
 #[test]
@@ -88,5 +102,6 @@ fn the_shipped_file_is_valid_and_says_the_defaults() {
     assert_eq!(settings.topics, TopicNames::default());
     assert_eq!(settings.photos.deadline_ms, PhotoSettings::default().deadline_ms);
     assert_eq!(settings.photos.max_fetches, PhotoSettings::default().max_fetches);
+    assert_eq!(settings.photos.allow_ports, PhotoSettings::default().allow_ports);
     assert_eq!(settings.kafka().unwrap().group_id, default_group());
 }
