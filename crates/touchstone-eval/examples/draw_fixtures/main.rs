@@ -47,6 +47,8 @@ fn pictures() -> Vec<(&'static str, RgbImage)> {
     let derived = derived(&pictures);
     pictures.extend(derived);
     pictures.extend(others());
+    let altered = altered(&pictures);
+    pictures.extend(altered);
     pictures
 }
 
@@ -172,6 +174,38 @@ fn derived(genuine: &[(&'static str, RgbImage)]) -> Vec<(&'static str, RgbImage)
         ("seller-sv-h7-mirror.jpg", imageops::flip_horizontal(&scaled("genuine-sv-h7.jpg", 300))),
         ("seller-ov-siena.jpg", scaled("genuine-ov-siena.jpg", 220)),
     ]
+}
+
+/// What sellers do so that a whole picture is no longer recognised: crop, frame, put beside another.
+fn altered(all: &[(&'static str, RgbImage)]) -> Vec<(&'static str, RgbImage)> {
+    let cropped =
+        |name: &str, x, y, width, height| imageops::crop_imm(find(all, name), x, y, width, height).to_image();
+    let mirrored = imageops::flip_horizontal(&cropped("genuine-sv-h7.jpg", 24, 20, 262, 270));
+    vec![
+        ("seller-au-nuit-crop.jpg", cropped("genuine-au-nuit.jpg", 30, 44, 250, 240)),
+        ("seller-sv-h7-crop-mirror.jpg", mirrored),
+        ("seller-lm-20c-framed.jpg", framed(find(all, "genuine-lm-20c.jpg"), 44, [214, 40, 57])),
+        (
+            "seller-vt-collage.jpg",
+            side_by_side(find(all, "genuine-vt-corsa1.jpg"), find(all, "own-vt-worn.jpg")),
+        ),
+        ("seller-fake-lm-20-framed.jpg", framed(find(all, "fake-lm-20.jpg"), 36, [250, 250, 250])),
+        ("seller-placeholder-framed.jpg", framed(find(all, "placeholder.png"), 40, [20, 24, 30])),
+    ]
+}
+
+fn framed(picture: &RgbImage, margin: u32, colour: [u8; 3]) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let mut frame = RgbImage::from_pixel(width + 2 * margin, height + 2 * margin, image::Rgb(colour));
+    imageops::replace(&mut frame, picture, margin.into(), margin.into());
+    frame
+}
+
+fn side_by_side(left: &RgbImage, right: &RgbImage) -> RgbImage {
+    let mut both = RgbImage::new(left.width() + right.width(), left.height());
+    imageops::replace(&mut both, left, 0, 0);
+    imageops::replace(&mut both, right, left.width().into(), 0);
+    both
 }
 
 /// Known fakes, sellers' own photos, and the marketplace's placeholder.

@@ -23,7 +23,7 @@ fn bytes(name: &str) -> Vec<u8> {
 }
 
 /// What each of the sellers' pictures was made from, and how.
-const COPIES: [(&str, &str, &str); 14] = [
+const COPIES: [(&str, &str, &str); 20] = [
     ("seller-lm-20k-small.jpg", "genuine-lm-20k.jpg", "none"),
     ("seller-lm-20k-mirror.jpg", "genuine-lm-20k.jpg", "mirror"),
     ("seller-lm-20xlk-large.jpg", "genuine-lm-20xlk.jpg", "none"),
@@ -38,6 +38,12 @@ const COPIES: [(&str, &str, &str); 14] = [
     ("seller-ov-siena.jpg", "genuine-ov-siena.jpg", "none"),
     ("seller-fake-lm-20.jpg", "fake-lm-20.jpg", "none"),
     ("seller-fake-vt-mirror.jpg", "fake-vt-corsa1.jpg", "mirror"),
+    ("seller-au-nuit-crop.jpg", "genuine-au-nuit.jpg", "crop"),
+    ("seller-sv-h7-crop-mirror.jpg", "genuine-sv-h7.jpg", "mirror+crop"),
+    ("seller-lm-20c-framed.jpg", "genuine-lm-20c.jpg", "border"),
+    ("seller-vt-collage.jpg", "genuine-vt-corsa1.jpg", "collage"),
+    ("seller-fake-lm-20-framed.jpg", "fake-lm-20.jpg", "border"),
+    ("seller-placeholder-framed.jpg", "placeholder.png", "border"),
 ];
 
 #[test]
