@@ -14,6 +14,7 @@ mod compiled;
 mod fault;
 mod lines;
 mod logging;
+mod photo_words;
 mod pictures;
 mod setup;
 mod tally;

@@ -134,23 +134,28 @@ pub(crate) fn load_catalog(files: &[PathBuf]) -> Outcome<Catalog> {
         return Ok(embedded_catalog());
     }
     let checked = check_feeds(files)?;
-    for line in checked.problems.iter().chain(&checked.picture_problems) {
-        say(plain(line));
+    checked.report();
+    if checked.feed.n_errors() > 0 {
+        let n = checked.feed.n_errors();
+        return Err(anyhow!("{n} bad catalog lines; `touchstone catalog check` lists them alone"))
+            .or_bad_input();
     }
-    if checked.n_errors > 0 {
-        let error =
-            anyhow!("{} bad catalog lines; `touchstone catalog check` lists them alone", checked.n_errors);
-        return Err(error).or_bad_input();
-    }
-    Ok(checked.catalog)
+    Ok(checked.feed.catalog)
 }
 
 /// What was read from feeds.
 pub(crate) struct CheckedFeeds {
-    pub(crate) catalog: Catalog,
-    pub(crate) problems: Vec<String>,
-    pub(crate) n_errors: usize,
+    pub(crate) feed: Feed,
+    /// Pictures that could not be read.
     pub(crate) picture_problems: Vec<String>,
+}
+
+impl CheckedFeeds {
+    /// Says what is wrong, line by line.
+    pub(crate) fn report(&self) {
+        let problems = self.feed.problems.iter().map(Problem::to_string);
+        problems.chain(self.picture_problems.iter().cloned()).for_each(|line| say(plain(&line)));
+    }
 }
 
 /// Reads feeds and computes the features of their photos.
@@ -170,12 +175,7 @@ pub(crate) fn check_feeds(files: &[PathBuf]) -> Outcome<CheckedFeeds> {
         picture_problems.extend(complete(&mut feed.catalog, Some(&keys), &Pictures::beside(path)));
     }
     feed.finish();
-    Ok(CheckedFeeds {
-        n_errors: feed.n_errors(),
-        problems: feed.problems.iter().map(Problem::to_string).collect(),
-        catalog: feed.catalog,
-        picture_problems,
-    })
+    Ok(CheckedFeeds { feed, picture_problems })
 }
 
 fn embedded_catalog() -> Catalog {
@@ -219,4 +219,26 @@ pub(crate) fn read(path: &Path, max_bytes: u64) -> Outcome<Vec<u8>> {
             .or_bad_input();
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `catalog submit` sends, and what the form allows for the features of one photo.
+    #[test]
+    fn computed_features_find_altered_copies_and_take_two_kib_at_most() {
+        let catalog = embedded_catalog();
+        let mut n = 0;
+        for record in catalog.records() {
+            let json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
+            for image in json["images"].as_array().into_iter().flatten() {
+                let features = &image["features"];
+                assert!(features["detail"].is_string(), "{}: {features}", record.key());
+                assert!(features.to_string().len() <= 2 << 10, "{}: {features}", record.key());
+                n += 1;
+            }
+        }
+        assert_eq!(n, 21);
+    }
 }

@@ -12,7 +12,7 @@ use crate::brokers::BrokerArgs;
 use crate::compiled;
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::setup::{CheckedFeeds, check_feeds, load_catalog, load_lexicon, load_settings};
-use crate::terminal::{plain, print, say, table};
+use crate::terminal::{print, say, table};
 
 /// Check catalog feeds, compile them, or send them to the catalog topic
 #[derive(Debug, Args)]
@@ -74,33 +74,30 @@ fn compile(files: &[PathBuf], out: &Path, config: Option<&Path>) -> Outcome {
 }
 
 fn check(files: &[PathBuf], json: bool) -> Outcome {
-    let checked = check_feeds(files)?;
-    report(&checked);
+    let mut checked = check_feeds(files)?;
+    checked.feed.check_photos();
+    checked.report();
     let counts = Counts::of(&checked);
     if json {
         print(counts.json(&checked).to_string())?;
     } else {
         print(counts.table())?;
     }
-    Ok(if checked.n_errors == 0 { End::Done } else { End::BadInput })
+    Ok(if checked.feed.n_errors() == 0 { End::Done } else { End::BadInput })
 }
 
 fn submit(files: &[PathBuf], brokers: &BrokerArgs) -> Outcome {
     let settings = brokers.settings()?;
-    let checked = check_feeds(files)?;
-    report(&checked);
-    if checked.n_errors > 0 {
-        return Err(anyhow!("{} bad lines: nothing was sent", checked.n_errors)).or_bad_input();
+    let mut checked = check_feeds(files)?;
+    checked.feed.check_photos();
+    checked.report();
+    let n_errors = checked.feed.n_errors();
+    if n_errors > 0 {
+        return Err(anyhow!("{n_errors} bad lines: nothing was sent")).or_bad_input();
     }
-    let n = touchstone_kafka::submit_catalog(&settings, checked.catalog.records())?;
+    let n = touchstone_kafka::submit_catalog(&settings, checked.feed.catalog.records())?;
     say(format!("{n} records sent to {}", settings.topics.catalog));
     Ok(End::Done)
-}
-
-fn report(checked: &CheckedFeeds) {
-    for line in checked.problems.iter().chain(&checked.picture_problems) {
-        say(plain(line));
-    }
 }
 
 /// What a feed holds.
@@ -112,12 +109,14 @@ struct Counts {
     benign: usize,
     photos: usize,
     searchable: usize,
+    /// Of these, the ones without what finds altered copies.
+    hash_only: usize,
 }
 
 impl Counts {
     fn of(checked: &CheckedFeeds) -> Self {
         let mut counts = Self::default();
-        for record in checked.catalog.records() {
+        for record in checked.feed.catalog.records() {
             match record {
                 CatalogRecord::Brand(_) => counts.brands += 1,
                 CatalogRecord::Product(_) => counts.products += 1,
@@ -125,23 +124,29 @@ impl Counts {
                 CatalogRecord::Benign(_) => counts.benign += 1,
             }
             counts.photos += record.images().len();
-            counts.searchable += record.images().iter().filter(|image| image.features.is_some()).count();
+            let known = || record.images().iter().filter_map(|image| image.features.as_ref());
+            counts.searchable += known().count();
+            counts.hash_only += known().filter(|features| features.detail.is_none()).count();
         }
         counts
     }
 
     fn json(&self, checked: &CheckedFeeds) -> serde_json::Value {
+        let n_errors = checked.feed.n_errors();
         json!({
             "brands": self.brands, "products": self.products, "fakes": self.fakes, "benign": self.benign,
-            "photos": self.photos, "searchable_photos": self.searchable, "errors": checked.n_errors,
-            "warnings": checked.problems.len() - checked.n_errors + checked.picture_problems.len(),
+            "photos": self.photos, "searchable_photos": self.searchable, "hash_only_photos": self.hash_only,
+            "errors": n_errors,
+            "warnings": checked.feed.problems.len() - n_errors + checked.picture_problems.len(),
         })
     }
 
     fn table(&self) -> String {
-        let mut rows = table(&["brands", "products", "known fakes", "benign", "photos", "searchable"], 0);
-        let counts = [self.brands, self.products, self.fakes, self.benign, self.photos, self.searchable];
-        rows.add_row(counts.map(|n| n.to_string()));
+        let head = ["brands", "products", "known fakes", "benign", "photos", "searchable", "by hash alone"];
+        let mut rows = table(&head, 0);
+        let photos = [self.photos, self.searchable, self.hash_only];
+        let counts = [self.brands, self.products, self.fakes, self.benign].into_iter().chain(photos);
+        rows.add_row(counts.map(|n: usize| n.to_string()));
         rows.trim_fmt()
     }
 }

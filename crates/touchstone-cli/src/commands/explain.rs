@@ -7,10 +7,11 @@ use clap::Args;
 use touchstone_image_hash::{DecodeLimits, photo};
 use touchstone_kafka::photo_inputs;
 use touchstone_pipeline::judge;
-use touchstone_types::{Decision, Evidence, Listing, Verdict};
+use touchstone_types::{Decision, Evidence, Listing, PhotoSearch, Verdict};
 
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::lines::BYTE_ORDER_MARK;
+use crate::photo_words::{photo_match_line, search_line};
 use crate::pictures::Pictures;
 use crate::setup::{MAX_TEXT_BYTES, SetupArgs, read};
 use crate::terminal::{FAINT, HEADING, decision_style, plain, print, styled};
@@ -99,6 +100,11 @@ pub(crate) fn explanation(listing: &Listing, verdict: &Verdict) -> Vec<String> {
         lines.push(styled(HEADING, "Not looked at"));
         lines.extend(verdict.missing.iter().map(|m| format!("  {m}")));
     }
+    if let Some(search) = verdict.photo_search.filter(|search| *search != PhotoSearch::All) {
+        lines.push(String::new());
+        lines.push(styled(HEADING, "Photos"));
+        lines.push(format!("  {}", search_line(search)));
+    }
     let versions = &verdict.versions;
     let model = versions.model.as_deref().unwrap_or("none");
     lines.push(String::new());
@@ -165,15 +171,7 @@ fn evidence_line(evidence: &Evidence) -> String {
         Evidence::Term(e) => {
             format!("{}[{}..{}] \"{}\" means {}", e.field, e.span.start(), e.span.end(), e.term, e.meaning)
         }
-        Evidence::PhotoMatch(e) => format!(
-            "image {} shows {} ({}), {} of 256 bits differ, transform {}, quality {}",
-            e.image_idx,
-            e.reference,
-            e.bank,
-            e.distance.bits(),
-            e.transform,
-            e.quality.get()
-        ),
+        Evidence::PhotoMatch(e) => photo_match_line(e),
         Evidence::UnitPrice(e) => {
             let mut line = format!("{} a unit in a pack of {}", e.listed, e.pack_size);
             if let Some(list) = &e.list_price {

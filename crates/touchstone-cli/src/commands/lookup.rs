@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use touchstone_image_hash::{DecodeLimits, MatchSettings, photo};
-use touchstone_types::{BrandId, CatalogKey, HammingDistance, ProductId};
+use touchstone_catalog::Snapshot;
+use touchstone_image_hash::{DEFAULT_RADIUS, DecodeLimits, MatchSettings, Photo, PhotoScore, photo};
+use touchstone_types::{BrandId, CatalogKey, HammingDistance, PhotoMatch, PhotoSearch, ProductId, round6};
 
 use crate::fault::{End, OrBadInput as _, Outcome};
+use crate::photo_words::{alteration_words, search_line, shown_percent};
 use crate::setup::{Setup, SetupArgs, read};
 use crate::terminal::{plain, print, say, table};
 
@@ -28,11 +30,11 @@ enum What {
         #[command(flatten)]
         options: Options,
     },
-    /// The reference photos that a picture is nearest to, turned and mirrored ones included
+    /// The reference photos that a picture was made of, however altered, and what was done to them
     Image {
         /// The picture
         file: PathBuf,
-        /// How many of the 256 bits may differ
+        /// How many of the 256 bits may differ from a reference that has nothing but its hash
         #[arg(long, value_name = "BITS", default_value_t = 31)]
         radius: u16,
         #[command(flatten)]
@@ -67,7 +69,7 @@ fn text_lookup(text: &str, options: &Options) -> Outcome {
         let title = title(&setup, &near.brand_id, &near.product_id);
         if options.json {
             let (brand, product) = (near.brand_id.as_str(), near.product_id.as_str());
-            let score = touchstone_types::round6(near.score);
+            let score = round6(near.score);
             print(
                 json!({"brand_id": brand, "product_id": product, "score": score, "title": title}).to_string(),
             )?;
@@ -85,39 +87,80 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
     let photo = photo(&read(file, limits.max_bytes as u64)?, &limits)
         .with_context(|| format!("cannot use {}", file.display()))
         .or_bad_input()?;
-    let settings = MatchSettings { radius, score: setup.context.photo_score() };
-    let mut found = setup.context.snapshot().photo_matches(0, &photo, &settings, &[]);
+    let (snapshot, score) = (setup.context.snapshot(), setup.context.photo_score());
+    let mut found = snapshot.photo_matches(0, &photo, &MatchSettings { radius, score }, &[]);
     found.truncate(options.top);
-    let mut rows = table(&["distance", "transform", "bank", "reference", "title"], 5);
+    let head = ["score", "distance", "done to it", "shown", "bank", "reference", "title"];
+    let mut rows = table(&head, head.len());
     for near in &found {
-        let title = match &near.reference.key {
-            CatalogKey::Product(brand, id) => title(&setup, brand, id),
-            _ => String::new(),
-        };
-        let (distance, reference) = (near.distance.bits(), near.reference.to_string());
         if options.json {
-            let (bank, transform) = (near.bank.as_str(), near.transform.to_string());
-            print(
-                json!({"reference": reference, "distance": distance, "transform": transform, "bank": bank})
-                    .to_string(),
-            )?;
+            print(photo_match_json(near, &setup).to_string())?;
         }
-        let distance = distance.to_string();
-        rows.add_row([
-            &distance,
-            &near.transform.to_string(),
-            near.bank.as_str(),
-            &reference,
-            &plain(&title),
-        ]);
+        rows.add_row(photo_match_row(near, &setup));
     }
-    if photo.features.quality < touchstone_image_hash::MIN_QUALITY {
-        say(format!(
-            "quality {}: too little structure to be matched by a hash",
-            photo.features.quality.get()
-        ));
+    let search = snapshot.photo_search();
+    if search != PhotoSearch::All {
+        say(format!("photo search \"{search}\": {}", search_line(search)));
     }
-    show(&rows, found.is_empty(), options)
+    if found.is_empty() {
+        say(nothing_near(snapshot, &photo, score));
+        return Ok(End::Done);
+    }
+    show(&rows, false, options)
+}
+
+fn photo_match_json(near: &PhotoMatch, setup: &Setup) -> serde_json::Value {
+    let shares = |thousandths: &[u16; 4]| thousandths.map(|value| f64::from(value) / 1000.0);
+    let mut row = json!({
+        "reference": near.reference.to_string(), "bank": near.bank.as_str(), "title": title_of(setup, near),
+        "distance": near.distance.bits(), "transform": near.transform.to_string(),
+    });
+    if let (Some(score), Some(overlay)) = (near.score, &near.overlay) {
+        row["score"] = json!(round6(score.get()));
+        row["shown"] = json!(shares(&overlay.shown));
+        row["shown_percent"] = json!(round6(shown_percent(overlay)));
+        row["corners"] = json!(overlay.corners.map(|corner| corner.map(|value| f64::from(value) / 1000.0)));
+    }
+    if let Some(better) = &near.near_duplicate_of {
+        row["near_duplicate_of"] = json!(better.to_string());
+    }
+    row
+}
+
+fn photo_match_row(near: &PhotoMatch, setup: &Setup) -> [String; 7] {
+    let mut title = plain(&title_of(setup, near));
+    if let Some(better) = &near.near_duplicate_of {
+        title += &format!(" (nearly the same picture as {better})");
+    }
+    [
+        near.score.map_or_else(|| "hash alone".to_owned(), |score| format!("{:.3}", score.get())),
+        near.distance.bits().to_string(),
+        alteration_words(&near.transform),
+        near.overlay.as_ref().map_or_else(String::new, |o| format!("{:.0} %", shown_percent(o))),
+        near.bank.to_string(),
+        near.reference.to_string(),
+        title,
+    ]
+}
+
+/// Says loudly that nothing matches, and what came nearest: everything that was looked at closely, whatever its score.
+fn nothing_near(snapshot: &Snapshot, photo: &Photo, score: &PhotoScore) -> String {
+    let any_radius = HammingDistance::new(256).unwrap_or(DEFAULT_RADIUS);
+    let lenient = PhotoScore::new(*score.weights(), score.intercept(), 0.0);
+    let nearest = lenient.as_ref().and_then(|score| {
+        let settings = MatchSettings { radius: any_radius, score };
+        snapshot.photo_matches(0, photo, &settings, &[]).into_iter().next()
+    });
+    let Some(nearest) = nearest else { return "NOTHING MATCHES, and no reference comes near".to_owned() };
+    let (reference, bits) = (&nearest.reference, nearest.distance.bits());
+    match nearest.score {
+        Some(found) => format!(
+            "NOTHING MATCHES; nearest is {reference} with probability {:.3}, a match begins at {:.3} ({bits} of 256 bits differ)",
+            found.get(),
+            score.threshold()
+        ),
+        None => format!("NOTHING MATCHES; nearest is {reference}, of which {bits} of 256 bits differ"),
+    }
 }
 
 fn show(rows: &comfy_table::Table, is_empty: bool, options: &Options) -> Outcome {
@@ -127,6 +170,13 @@ fn show(rows: &comfy_table::Table, is_empty: bool, options: &Options) -> Outcome
         print(rows.trim_fmt())?;
     }
     Ok(End::Done)
+}
+
+fn title_of(setup: &Setup, near: &PhotoMatch) -> String {
+    match &near.reference.key {
+        CatalogKey::Product(brand, id) => title(setup, brand, id),
+        _ => String::new(),
+    }
 }
 
 fn title(setup: &Setup, brand: &BrandId, id: &ProductId) -> String {

@@ -221,6 +221,102 @@ fn lookup_finds_the_product_of_a_title_and_of_a_turned_photo() {
 }
 
 #[test]
+fn hash_is_the_one_that_features_hold() {
+    let output = touchstone(["hash", "fixtures/images/genuine-ov-luce.jpg", "--json"]);
+    let row: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let catalog = fs::read_to_string(root().join("fixtures/catalog.jsonl")).unwrap();
+    let held = format!(r#""pdq":{},"quality":{}"#, row["pdq"], row["quality"]);
+    assert!(catalog.contains(&held), "{held}");
+}
+
+#[test]
+fn lookup_says_what_was_done_to_a_reference_and_which_part_is_shown() {
+    let output = touchstone(["lookup", "image", "fixtures/images/seller-au-nuit-crop.jpg", "--json"]);
+    check_status(&output, 0);
+    let row: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(row["reference"], "product/aurelline/AU-NC-100#0");
+    assert_eq!(row["transform"], "crop");
+    // 250 x 240 of 320 x 320 pixels were left.
+    let percent = row["shown_percent"].as_f64().unwrap();
+    assert!((percent - 58.6).abs() < 2.0, "{percent}");
+    assert!(row["score"].as_f64().unwrap() > 0.9);
+    let output = touchstone(["lookup", "image", "fixtures/images/seller-vt-collage.jpg"]);
+    let text = stdout(&output);
+    assert!(text.contains("beside other pictures") && text.contains("100 %"), "{text}");
+}
+
+#[test]
+fn lookup_says_what_came_nearest_where_nothing_matches() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = fs::read_to_string(root().join("fixtures/catalog.jsonl")).unwrap();
+    let kept: Vec<&str> = lines.lines().filter(|line| !line.contains("\"LM-20C\"")).collect();
+    fs::write(folder.path().join("catalog.jsonl"), kept.join("\n")).unwrap();
+    fs::create_dir(folder.path().join("images")).unwrap();
+    for image in fs::read_dir(root().join("fixtures/images")).unwrap() {
+        let image = image.unwrap();
+        fs::copy(image.path(), folder.path().join("images").join(image.file_name())).unwrap();
+    }
+    let catalog = folder.path().join("catalog.jsonl");
+    let lookup = |picture: &str| {
+        let picture = format!("fixtures/images/{picture}");
+        let output =
+            command().args(["lookup", "image", &picture, "--catalog"]).arg(&catalog).output().unwrap();
+        check_status(&output, 0);
+        assert_eq!(stdout(&output), "");
+        stderr(&output)
+    };
+    let text = lookup("seller-lm-20c-framed.jpg");
+    assert!(text.contains("NOTHING MATCHES; nearest is product/lumora/"), "{text}");
+    assert!(text.contains("a match begins at 0."), "{text}");
+    let text = lookup("own-sv-desk.jpg");
+    assert!(text.contains("NOTHING MATCHES, and no reference comes near"), "{text}");
+}
+
+#[test]
+fn catalog_check_names_photos_that_look_alike_or_have_nothing_but_a_hash() {
+    let output = touchstone(["catalog", "check", "fixtures/catalog.jsonl", "--json"]);
+    let text = stderr(&output);
+    assert!(text.contains(
+        "catalog.jsonl:38: warning: images[0]: nearly the same picture as product/lumora/LM-45Y#0"
+    ));
+    assert!(!text.contains("by hash alone"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("feed.jsonl");
+    let hash = "0123456789abcdef".repeat(4);
+    let line = format!(
+        r#"{{"kind":"benign","id":"a","images":[{{"features":{{"version":1,"pdq":"{hash}","quality":99}}}}]}}"#
+    );
+    fs::write(&file, line).unwrap();
+    let output = command().args(["catalog", "check", "--json"]).arg(&file).output().unwrap();
+    check_status(&output, 0);
+    assert!(
+        stderr(&output).contains("feed.jsonl:1: warning: images[0]: found by hash alone"),
+        "{}",
+        stderr(&output)
+    );
+    let counts: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&counts["hash_only_photos"], &counts["warnings"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn explain_shows_a_reviewer_where_the_reference_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = root().join("fixtures/images/seller-sv-h7-crop-mirror.jpg");
+    fs::copy(picture, folder.path().join("p.jpg")).unwrap();
+    let listing = r#"{"listing_id":"EX-9","title":"Headphones","images":[{"url":"p.jpg"}],"seller":{"seller_id":"S-9"}}"#;
+    fs::write(folder.path().join("listing.json"), listing).unwrap();
+    let output = command().arg("explain").arg(folder.path().join("listing.json")).output().unwrap();
+    let text = stdout(&output);
+    for part in [
+        "product/sonvarra/SV-H7-BLK#0 (genuine)",
+        "mirrored, cropped; it shows 7",
+        "% of the reference, from 7 %",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
 fn catalog_check_names_file_and_line() {
     let output = touchstone(["catalog", "check", "fixtures/catalog.jsonl"]);
     check_status(&output, 0);
