@@ -173,7 +173,7 @@ impl Policy {
         }
     }
 
-    /// How many bits may differ between a photo and its copy.
+    /// How many bits may differ between a photo and its copy where nothing but the hash of the reference is known.
     pub fn photo_radius(&self) -> HammingDistance {
         HammingDistance::new(self.photos.max_distance).expect("checked when the policy was read")
     }
