@@ -1,5 +1,7 @@
 //! Which references a photo matches, and how widely it was searched.
 
+use std::slice::from_ref;
+
 use touchstone_catalog::{Catalog, Feed, MAX_PHOTO_MATCHES, Problem, Snapshot};
 use touchstone_types::{Bank, CatalogRecord, PhotoDetail, PhotoFeatures, PhotoSearch, ReferenceImage};
 
@@ -91,7 +93,7 @@ fn by_hash_alone_only_whole_pictures_are_found() {
 fn of_near_duplicates_the_worse_names_the_better() {
     let (whole, copy) = (features("genuine-sv-h7.jpg"), features("seller-sv-h7.webp"));
     let snapshot = snapshot([
-        with_photos("product/lumora/A", &[copy.clone()]),
+        with_photos("product/lumora/A", from_ref(&copy)),
         with_photos("product/lumora/B", &[features("genuine-lm-20k.jpg"), whole.clone()]),
         with_photos("product/veltrano/C", &[copy]),
         with_photos("benign/X", &[whole]),
@@ -114,8 +116,8 @@ fn of_near_duplicates_the_worse_names_the_better() {
 #[test]
 fn a_picture_of_many_products_is_still_known_to_be_harmless() {
     let placeholder = features("placeholder.png");
-    let crowd = (0..40).map(|n| with_photos(&format!("product/lumora/P{n:02}"), &[placeholder.clone()]));
-    let snapshot = snapshot(crowd.chain([with_photos("benign/X", &[placeholder.clone()])]));
+    let crowd = (0..40).map(|n| with_photos(&format!("product/lumora/P{n:02}"), from_ref(&placeholder)));
+    let snapshot = snapshot(crowd.chain([with_photos("benign/X", from_ref(&placeholder))]));
     for name in ["placeholder.png", "seller-placeholder-framed.jpg"] {
         let found = matches(&snapshot, name);
         assert!(found.iter().any(|m| m.bank == Bank::Benign), "{name}");
@@ -144,10 +146,10 @@ fn photos_that_nothing_tells_apart_are_named_line_by_line() {
     check_feed(
         &[
             with_photos("product/lumora/A", &[whole.clone(), whole.clone()]),
-            with_photos("product/lumora/B", &[whole.clone()]),
-            with_photos("product/veltrano/C", &[copy.clone()]),
+            with_photos("product/lumora/B", from_ref(&whole)),
+            with_photos("product/veltrano/C", from_ref(&copy)),
             with_photos("product/veltrano/D", &[features("genuine-vt-corsa1.jpg")]),
-            with_photos("fake/veltrano/E", &[whole.clone()]),
+            with_photos("fake/veltrano/E", from_ref(&whole)),
             with_photos("fake/veltrano/F", &[features("fake-lm-20.jpg")]),
             with_photos("fake/veltrano/G", &[features("fake-lm-20.jpg")]),
             with_photos("benign/H", &[features("fake-lm-20.jpg")]),
