@@ -50,6 +50,7 @@
 //! ```
 
 mod boost;
+mod bound;
 mod bundle;
 mod calibrate;
 mod classifier;
@@ -65,6 +66,7 @@ mod train;
 mod wire;
 
 pub use boost::{BoostSettings, BoostTable, Booster, BoosterPart};
+pub use bound::upper_bound;
 pub use bundle::Bundle;
 pub use calibrate::Platt;
 pub use classifier::{Classifier, Model, TrainedOn};

@@ -11,6 +11,7 @@ use touchstone_types::Versions;
 
 use crate::features::feature_names;
 use crate::pair_matcher::PairMatcher;
+use crate::photo_score::read_photo_score;
 use crate::policy::Policy;
 
 /// A model file, ready to score.
@@ -19,6 +20,7 @@ pub struct Model {
     id: String,
     classifier: Classifier,
     matcher: Option<Arc<PairMatcher>>,
+    photo_score: Option<PhotoScore>,
 }
 
 impl Model {
@@ -31,7 +33,8 @@ impl Model {
         let bundle = Bundle::from_bytes(bytes)?;
         let classifier = bundle.classifier(&feature_names())?;
         let matcher = PairMatcher::from_bundle(&bundle)?.map(Arc::new);
-        Ok(Self { id: bundle.id(), classifier, matcher })
+        let photo_score = read_photo_score(&bundle)?;
+        Ok(Self { id: bundle.id(), classifier, matcher, photo_score })
     }
 
     /// The content hash that stands in `versions.model`.
@@ -77,7 +80,8 @@ impl Context {
             policy: policy_id(&policy, lexicon),
         };
         let matcher = model.as_ref().and_then(|m| m.matcher.clone());
-        Self { snapshot, model, matcher, photo_score: PhotoScore::default(), policy, versions }
+        let photo_score = model.as_ref().and_then(|m| m.photo_score.clone()).unwrap_or_default();
+        Self { snapshot, model, matcher, photo_score, policy, versions }
     }
 
     /// The same context, its product matches weighed by this matcher in place of the model's.
@@ -87,6 +91,11 @@ impl Context {
     /// learn from the matches that it will be shown, before there is a model to hold both. `versions` says nothing of it.
     pub fn with_pair_matcher(self, matcher: Arc<PairMatcher>) -> Self {
         Self { matcher: Some(matcher), ..self }
+    }
+
+    /// The same context with this photo score in place of the model's; for training, as [`with_pair_matcher`](Self::with_pair_matcher).
+    pub fn with_photo_score(self, photo_score: PhotoScore) -> Self {
+        Self { photo_score, ..self }
     }
 
     /// The same model and policy over another state of the catalog.

@@ -42,6 +42,7 @@ mod facts;
 mod features;
 mod judge;
 mod pair_matcher;
+mod photo_score;
 mod policy;
 mod product_match;
 mod reasons;
@@ -52,4 +53,7 @@ pub use context::{Context, Model};
 pub use features::{FEATURES, Feature, feature_names};
 pub use judge::{Judgement, PhotoInput, judge};
 pub use pair_matcher::{LabelledPair, PairMatcher, PairTraining, out_of_fold, pair_folds, rarity_of};
+pub use photo_score::{
+    LabelledPhoto, PhotoTraining, Shows, read_photo_score, train_photo_score, write_photo_score,
+};
 pub use policy::{InspiredBy, Policy, PolicyError, Thresholds};
