@@ -66,7 +66,14 @@ pub fn eval_brands(folder: &Path, lexicon: &Arc<Lexicon>) -> Result<FormReport, 
     let is_absent = |id: &&str| !snapshot.brands().any(|b| b.brand_id.as_str() == *id);
     let absent_ids = rows.iter().filter_map(|row| row.brand_id.as_deref()).filter(is_absent).collect();
     let warnings = absent(folder, "cases.jsonl", "brand_id", absent_ids).into_iter().collect();
-    Ok(FormReport { form: "brands", set: set_name(folder), on: "cases".to_owned(), metrics, warnings })
+    Ok(FormReport {
+        form: "brands",
+        set: set_name(folder),
+        on: "cases".to_owned(),
+        metrics,
+        words: BTreeMap::new(),
+        warnings,
+    })
 }
 
 /// Listings of a title alone.

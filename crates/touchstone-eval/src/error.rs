@@ -27,7 +27,7 @@ pub enum EvalError {
         /// What is wrong with it.
         source: ParseError,
     },
-    /// A row of `labels.csv` is malformed, or stands twice.
+    /// A row of a CSV file (`labels.csv`, `queries.csv`) is malformed, stands twice, or names a file that cannot be used.
     #[error("{}, line {line}: {problem}", path.display())]
     Label {
         /// The file.
@@ -62,6 +62,26 @@ pub enum EvalError {
         path: PathBuf,
         /// What it should hold.
         expected: &'static str,
+    },
+    /// A picture that belongs to no row cannot be decoded.
+    #[error("{}: cannot be decoded: {problem}: replace it or take it out", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A CSV file with a header alone.
+    #[error("{}: the file has no rows, so there is nothing to judge: add one for each photo", path.display())]
+    NoQueries {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder of references without a file.
+    #[error("{}: the folder has no files, so nothing can be found: put the reference photos there", path.display())]
+    NoReferences {
+        /// The folder.
+        path: PathBuf,
     },
     /// There is too little in a folder to learn from.
     #[error("{}: nothing can be learned from it", path.display())]

@@ -8,7 +8,7 @@ use std::path::Path;
 /// A figure that could not be had (a recall over no rows) is missing from `metrics`, never zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FormReport {
-    /// The form's name on the command line: `brands`, `search`, `pairs`.
+    /// The form's name on the command line: `brands`, `search`, `pairs`, `photos`.
     pub form: &'static str,
     /// The data set: the folder's name.
     pub set: String,
@@ -17,6 +17,8 @@ pub struct FormReport {
     /// Figures by flat key, for example `recall.typo`. Shares are 0 to 1; keys that end in `_per_s` or begin with `ms_` are
     /// measured with a clock and differ from run to run, all others do not.
     pub metrics: BTreeMap<String, f64>,
+    /// What is said in words, by flat key, for a person who reads the table.
+    pub words: BTreeMap<String, String>,
     /// What the reader of the figures must know: rows that no program could answer.
     pub warnings: Vec<String>,
 }

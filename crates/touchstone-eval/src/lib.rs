@@ -7,6 +7,7 @@
 //!                            verdicts + labels ──▶ report ──▶ counts and metrics
 //!
 //! DIR/{catalog.jsonl, cases.jsonl}   ──▶ brands ──┐
+//! DIR/{references/*, queries.csv}     ──▶ photos ──┤
 //! DIR/{catalog.jsonl, queries.jsonl} ──▶ search ──┴──▶ FormReport: flat metrics under fixed names
 //! ```
 //!
@@ -37,6 +38,7 @@ mod form_report;
 mod forms;
 mod market;
 mod pairs;
+mod photos;
 mod report;
 mod rows;
 mod search;
@@ -51,6 +53,7 @@ pub use market::{Behaviour, Market, MarketSettings, PhotoSource, simulate};
 pub use pairs::{
     CrossValidation, cross_validated, eval_pairs, eval_pairs_with, read_pairs, read_training_pairs,
 };
+pub use photos::{eval_photos, training_photos};
 pub use report::{ListingsReport, report};
 pub use search::{eval_search, eval_search_in};
 pub use training::training_table;

@@ -92,6 +92,7 @@ pub fn eval_pairs(folder: &Path, seed: u64) -> Result<FormReport, EvalError> {
         set: set_name(folder),
         on: "5-fold".to_owned(),
         metrics,
+        words: BTreeMap::new(),
         warnings: Vec::new(),
     })
 }
@@ -128,7 +129,14 @@ fn judged(folder: &Path, on: &str, matcher: &PairMatcher, pairs: &[LabelledPair]
     let mut metrics = figures(&counts_at(&scores(matcher, pairs), &labels, threshold));
     metrics.insert("threshold".to_owned(), threshold);
     metrics.insert("pairs_per_s".to_owned(), speed(matcher, pairs));
-    FormReport { form: "pairs", set: set_name(folder), on: on.to_owned(), metrics, warnings: Vec::new() }
+    FormReport {
+        form: "pairs",
+        set: set_name(folder),
+        on: on.to_owned(),
+        metrics,
+        words: BTreeMap::new(),
+        warnings: Vec::new(),
+    }
 }
 
 fn scores(matcher: &PairMatcher, pairs: &[LabelledPair]) -> Vec<f64> {

@@ -67,7 +67,14 @@ pub fn eval_search_in(folder: &Path, snapshot: &Snapshot) -> Result<FormReport, 
         metrics.insert("bytes_per_product".to_owned(), bytes / index.n_products() as f64);
     }
     let warnings = absent(folder, "queries.jsonl", "product_id", titles.absent).into_iter().collect();
-    Ok(FormReport { form: "search", set: set_name(folder), on: "queries".to_owned(), metrics, warnings })
+    Ok(FormReport {
+        form: "search",
+        set: set_name(folder),
+        on: "queries".to_owned(),
+        metrics,
+        words: BTreeMap::new(),
+        warnings,
+    })
 }
 
 /// How long queries take, in milliseconds; the caller has asked all of them once before.
