@@ -225,6 +225,15 @@ impl Snapshot {
         matches!(*record, CatalogRecord::Product(_)).then_some(LiveProduct(record))
     }
 
+    /// The live products whose brand lives, in no particular order.
+    pub fn products(&self) -> impl Iterator<Item = LiveProduct> + '_ {
+        let active = |record: &Arc<CatalogRecord>| match &**record {
+            CatalogRecord::Product(product) => self.brands.contains_key(&product.brand_id),
+            _ => false,
+        };
+        self.records.iter().filter(active).map(LiveProduct)
+    }
+
     /// The index that the text stage searches.
     pub fn text(&self) -> &TextIndex {
         &self.text

@@ -93,7 +93,14 @@ pub fn eval_photos(folder: &Path, score: &PhotoScore) -> Result<FormReport, Eval
         Some((format!("named.{transform}"), most.0))
     });
     let words = words.collect();
-    Ok(FormReport { form: "photos", set: set_name(folder), on: "queries".to_owned(), metrics, words })
+    Ok(FormReport {
+        form: "photos",
+        set: set_name(folder),
+        on: "queries".to_owned(),
+        metrics,
+        words,
+        warnings: Vec::new(),
+    })
 }
 
 /// What a [`PhotoScore`] is learned from: the references that a second look is worth for each photo of a folder, with what is measured.

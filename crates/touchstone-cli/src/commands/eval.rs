@@ -8,11 +8,14 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use touchstone_classifier::Bundle;
-use touchstone_eval::{FormReport, eval_brands, eval_pairs, eval_pairs_with, eval_search, eval_search_in};
-use touchstone_pipeline::PairMatcher;
+use touchstone_eval::{
+    FormReport, eval_brands, eval_pairs, eval_pairs_with, eval_photos, eval_search, eval_search_in,
+};
+use touchstone_pipeline::{PairMatcher, read_photo_score};
 use touchstone_text::Lexicon;
 use touchstone_types::round6;
 
+use crate::assets;
 use crate::compiled;
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::setup::{MAX_MODEL_BYTES, load_lexicon, load_settings, read};
@@ -31,7 +34,7 @@ pub(crate) struct EvalArgs {
     /// The seed of what is drawn: folds, and the learning within them
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// The model file; its pair matcher then judges pairs as it is, in place of one that learns from the folder
+    /// The model file; its pair matcher then judges pairs as it is, in place of one that learns from the folder, and its photo score photos
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// The worker's settings file: the lexicon is taken from it
@@ -47,6 +50,8 @@ enum Form {
     Search,
     /// train.jsonl, valid.jsonl, test.jsonl: pairs of records that are about one product, or not
     Pairs,
+    /// references/*, queries.csv: photos and the reference that each was made of, if any
+    Photos,
 }
 
 pub(crate) fn run(args: &EvalArgs) -> Outcome {
@@ -65,6 +70,15 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome {
             Some((path, bundle)) => (with_matcher(&args.dir, path, &bundle)?, Some(bundle.id())),
             None => (eval_pairs(&args.dir, args.seed).or_bad_input()?, None),
         },
+        Form::Photos => {
+            let bundle = match model {
+                Some((_, bundle)) => bundle,
+                None => Bundle::from_bytes(assets::MODEL)?,
+            };
+            // Without the part photos are scored as they are in a verdict made with such a model.
+            let score = read_photo_score(&bundle).or_bad_input()?.unwrap_or_default();
+            (eval_photos(&args.dir, &score).or_bad_input()?, Some(bundle.id()))
+        }
     };
     for warning in &report.warnings {
         say(plain(&format!("warning: {warning}")));
@@ -121,6 +135,9 @@ fn shown(report: &FormReport) -> String {
     let mut rows = table(&[&head, "value"], 1);
     for (name, &value) in &report.metrics {
         rows.add_row([plain(name), figure(name, value)]);
+    }
+    for (name, word) in &report.words {
+        rows.add_row([plain(name), plain(word)]);
     }
     rows.trim_fmt()
 }

@@ -1,4 +1,4 @@
-//! `touchstone train`: a model from labelled listings and labelled pairs, with its card.
+//! `touchstone train`: a model from labelled listings, pairs and photos, with its card.
 
 mod card;
 
@@ -12,9 +12,14 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use touchstone_catalog::Catalog;
 use touchstone_classifier::{Bundle, Dataset, Metrics, TrainSettings, TrainingReport, train};
-use touchstone_eval::{Label, ListingsFolder, MarketSettings, read_training_pairs, simulate, training_table};
-use touchstone_image_hash::{DecodeLimits, photo};
-use touchstone_pipeline::{Context, PairMatcher, PairTraining, PhotoInput, Policy, feature_names};
+use touchstone_eval::{
+    Label, ListingsFolder, MarketSettings, read_training_pairs, simulate, training_photos, training_table,
+};
+use touchstone_image_hash::{DecodeLimits, PhotoScore, photo};
+use touchstone_pipeline::{
+    Context, PairMatcher, PairTraining, PhotoInput, PhotoTraining, Policy, Shows, feature_names,
+    read_photo_score, train_photo_score, write_photo_score,
+};
 use touchstone_text::Lexicon;
 use touchstone_types::{Listing, ListingImage, PhotoFailure};
 
@@ -27,10 +32,10 @@ use crate::terminal::{say, table};
 /// Listings of the market that is invented where no data is given.
 const N_INVENTED: usize = 40_000;
 
-/// Train a model on labelled listings and pairs
+/// Train a model on labelled listings, pairs and photos
 ///
 /// A model is a bundle of parts: those that data is given for are trained, the others kept from --model. A classifier learns from product matches as
-/// the bundle's pair matcher weighs them, so train the matcher first, or both at once. Without any data the classifier learns from a market invented
+/// the bundle's pair matcher weighs them, and from photo matches as its photo score tells them, so train these first, or all at once. Without any data the classifier learns from a market invented
 /// around the demo's catalog, which is how the model that comes with touchstone was made.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
@@ -40,6 +45,9 @@ pub(crate) struct TrainArgs {
     /// Folders in the `pairs` form: train.jsonl, valid.jsonl; all together make one pair matcher
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pairs: Vec<PathBuf>,
+    /// Folders in the `photos` form: references/*, queries.csv; all together make one photo score
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    photos: Vec<PathBuf>,
     /// Leave later weeks out
     #[arg(long, value_name = "N")]
     to_week: Option<u32>,
@@ -73,13 +81,19 @@ pub(crate) fn run(args: &TrainArgs) -> Outcome {
     let old_card = card::sections(&bundle, &old_card);
     let mut trained = card::Trained::default();
     let mut rows = table(&["held out", "ROC-AUC", "PR-AUC", "log loss", "calibration error", "F1"], 1);
-    // The matcher first: the classifier learns from the product matches that it will be shown.
+    // The classifier last: it learns from the product and photo matches that it will be shown.
     if !args.pairs.is_empty() {
         let (report, sources) = train_matcher(args, &mut bundle)?;
         rows.add_row(figures(format!("{} pairs", report.n_pairs), &report.out_of_fold, Some(report.f1)));
         trained.matcher = Some((report, sources));
     }
-    if !args.listings.is_empty() || args.pairs.is_empty() {
+    if !args.photos.is_empty() {
+        let (score, report, sources) = train_score(args)?;
+        write_photo_score(&score, &report, &mut bundle);
+        rows.add_row(figures(format!("{} photos", report.n_photos), &report.out_of_fold, None));
+        trained.photo_score = Some((score, report, sources));
+    }
+    if !args.listings.is_empty() || (args.pairs.is_empty() && args.photos.is_empty()) {
         let (report, sources) = train_classifier(args, &mut bundle)?;
         rows.add_row(figures(format!("{} listings", report.n_rows), &report.out_of_fold, None));
         trained.classifier = Some((report, sources));
@@ -97,16 +111,25 @@ fn figures(name: String, metrics: &Metrics, f1: Option<f64>) -> Vec<String> {
     std::iter::once(name).chain(held_out.map(|f| format!("{f:.4}"))).chain([f1]).collect()
 }
 
+/// The parts of a bundle that the classifier's features are computed with.
+struct Parts {
+    matcher: Option<Arc<PairMatcher>>,
+    photo_score: PhotoScore,
+}
+
 fn train_classifier(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(TrainingReport, Vec<String>)> {
-    let matcher = PairMatcher::from_bundle(bundle).or_bad_input()?.map(Arc::new);
+    let parts = Parts {
+        matcher: PairMatcher::from_bundle(bundle).or_bad_input()?.map(Arc::new),
+        photo_score: read_photo_score(bundle).or_bad_input()?.unwrap_or_default(),
+    };
     let mut data = Dataset::new(feature_names());
     let mut sources = Vec::new();
     if args.listings.is_empty() {
-        data = invented(args, matcher.as_ref())?;
+        data = invented(args, &parts)?;
         sources.push(format!("an invented market of {N_INVENTED} listings, seed {}", args.seed));
     }
     for folder in &args.listings {
-        let table = labelled(folder, args.to_week, matcher.as_ref())?;
+        let table = labelled(folder, args.to_week, &parts)?;
         sources.push(format!("{} listings of {}", table.n_rows(), name(folder)));
         for (idx, row) in table.rows().enumerate() {
             data.push(row, table.labels()[idx], table.groups()[idx].as_deref())?;
@@ -139,6 +162,23 @@ fn train_matcher(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(PairTraining
     Ok((report, sources))
 }
 
+fn train_score(args: &TrainArgs) -> Outcome<(PhotoScore, PhotoTraining, Vec<String>)> {
+    let mut photos = Vec::new();
+    let mut sources = Vec::new();
+    for folder in &args.photos {
+        let own = training_photos(folder).or_bad_input()?;
+        let n_queries = own.iter().filter(|photo| photo.shows != Shows::Uncounted).count();
+        sources.push(format!(
+            "{n_queries} photos and {} references of {}",
+            own.len() - n_queries,
+            name(folder)
+        ));
+        photos.extend(own);
+    }
+    let (score, report) = train_photo_score(&photos, args.seed).or_bad_input()?;
+    Ok((score, report, sources))
+}
+
 /// The name of a data set. A card goes where the model goes, and says nothing of the machine that it was made on.
 fn name(folder: &Path) -> String {
     let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -165,7 +205,7 @@ fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
 }
 
 /// The table of a market around the demo's catalog, with its pictures.
-fn invented(args: &TrainArgs, matcher: Option<&Arc<PairMatcher>>) -> Outcome<Dataset> {
+fn invented(args: &TrainArgs, parts: &Parts) -> Outcome<Dataset> {
     let catalog = load_catalog(&[])?;
     let records: Vec<_> = catalog.records().cloned().collect();
     let settings = MarketSettings { seed: args.seed, n_listings: N_INVENTED, ..MarketSettings::default() };
@@ -173,24 +213,25 @@ fn invented(args: &TrainArgs, matcher: Option<&Arc<PairMatcher>>) -> Outcome<Dat
         image.url.clone().map(|url| ListingImage { url: Some(url), ..ListingImage::default() })
     };
     let market = simulate(&records, &settings, Some(&show))?;
-    let context = context(&catalog, matcher);
+    let context = context(&catalog, parts);
     features_of(&context, &market.listings, &market.labels, args.to_week, Pictures::Embedded)
 }
 
-fn labelled(folder: &Path, to_week: Option<u32>, matcher: Option<&Arc<PairMatcher>>) -> Outcome<Dataset> {
+fn labelled(folder: &Path, to_week: Option<u32>, parts: &Parts) -> Outcome<Dataset> {
     let files = ListingsFolder::read(folder).or_bad_input()?;
     // Read again as a feed, so that photos get their features.
     let catalog = load_catalog(&[folder.join("catalog.jsonl")])?;
-    let context = context(&catalog, matcher);
+    let context = context(&catalog, parts);
     features_of(&context, &files.listings, &files.labels, to_week, Pictures::Below(folder.to_owned()))
 }
 
 /// What the features are computed with: all that the verdict will be, but for the classifier.
-fn context(catalog: &Catalog, matcher: Option<&Arc<PairMatcher>>) -> Context {
+fn context(catalog: &Catalog, parts: &Parts) -> Context {
     let lexicon = Arc::new(Lexicon::builtin());
     let snapshot = Arc::new(catalog.snapshot(&lexicon));
-    let context = Context::new(snapshot, &lexicon, None, Arc::new(Policy::builtin()));
-    match matcher {
+    let context = Context::new(snapshot, &lexicon, None, Arc::new(Policy::builtin()))
+        .with_photo_score(parts.photo_score.clone());
+    match &parts.matcher {
         Some(matcher) => context.with_pair_matcher(Arc::clone(matcher)),
         None => context,
     }

@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use touchstone_classifier::{Bundle, TrainingReport};
-use touchstone_pipeline::{FEATURES, PairTraining};
+use touchstone_image_hash::{MEASURES, PhotoScore};
+use touchstone_pipeline::{FEATURES, PairTraining, PhotoTraining};
 
 /// What was trained this time, each with where its data came from.
 #[derive(Default)]
 pub(super) struct Trained {
     pub classifier: Option<(TrainingReport, Vec<String>)>,
     pub matcher: Option<(PairTraining, Vec<String>)>,
+    pub photo_score: Option<(PhotoScore, PhotoTraining, Vec<String>)>,
 }
 
 const CLASSIFIER: &str = "classifier";
 const MATCHER: &str = "pair_matcher";
+const PHOTO_SCORE: &str = "photo_score";
 /// The parts that have a section of their own, in the order of the card, with its heading.
-const SECTIONS: [(&str, &str); 2] = [(CLASSIFIER, "# The classifier"), (MATCHER, "# The pair matcher")];
+const SECTIONS: [(&str, &str); 3] =
+    [(CLASSIFIER, "# The classifier"), (MATCHER, "# The pair matcher"), (PHOTO_SCORE, "# The photo score")];
 
 /// The sections of an older card by their parts; none if the card is not that of the bundle.
 pub(super) fn sections(bundle: &Bundle, card: &str) -> BTreeMap<&'static str, String> {
@@ -50,6 +54,9 @@ pub(super) fn card(bundle: &Bundle, trained: &Trained, old: &BTreeMap<&'static s
     }
     if let Some((report, sources)) = &trained.matcher {
         new.insert(MATCHER, matcher(report, sources));
+    }
+    if let Some((score, report, sources)) = &trained.photo_score {
+        new.insert(PHOTO_SCORE, photo_score(score, report, sources));
     }
     let mut text = format!("{}\n", title(bundle));
     let kept = |part: &str| old.get(part).filter(|_| bundle.part(part).is_some());
@@ -99,6 +106,59 @@ fn matcher(report: &PairTraining, sources: &[String]) -> String {
     );
     for (feature, splits) in report.splits.iter().take(20) {
         let _ = writeln!(text, "| `{feature}` | {splits} |");
+    }
+    text
+}
+
+fn photo_score(score: &PhotoScore, report: &PhotoTraining, sources: &[String]) -> String {
+    let metrics = &report.out_of_fold;
+    let ((n_found, n_named), (n_matched, n_nothing)) = (report.n_found(), report.n_matched());
+    let mut text = format!(
+        "# The photo score\n\n\
+         A logistic regression that turns what the second look measures of a reference laid over a photo into the probability that the \
+         photo is a copy of it. It says nothing about who may use the photo.\n\n\
+         ## Data\n\n\
+         Trained on {sources}: {n} references laid over photos, {copies} of them copies, seed {seed}. Photos of one reference stay \
+         together in five folds; each reference was laid over the others as well. References that are nearly the same picture as the one \
+         named, and those beside it in a collage, were left out.\n\n\
+         ## How good it is\n\n\
+         On photos that the regression had not seen; the threshold, {threshold:.3}, was chosen on these very photos: the smallest, not \
+         below 0.3, at which the rate of false matches is at most 0.3 % with 95 % confidence (Clopper and Pearson).\n\n\
+         - **False matches**: {n_matched} of {n_nothing} photos that must match nothing; with 95 % confidence at most {bound:.2} % of \
+         such photos do.\n\
+         - **Found**: {n_found} of {n_named} photos with a reference.\n\n\
+         | ROC-AUC | PR-AUC | log loss | calibration error |\n|---|---|---|---|\n\
+         | {roc:.4} | {pr:.4} | {loss:.4} | {error:.4} |\n\n\
+         | transform | found | of |\n|---|---|---|\n",
+        sources = sources.join(", "),
+        n = report.n_candidates,
+        copies = report.n_copies,
+        seed = report.seed,
+        threshold = score.threshold(),
+        bound = 100.0 * report.false_match_bound,
+        roc = metrics.roc_auc,
+        pr = metrics.pr_auc,
+        loss = metrics.log_loss,
+        error = metrics.calibration_error,
+    );
+    for (transform, (found, of)) in &report.found {
+        let _ = writeln!(text, "| {transform} | {found} | {of} |");
+    }
+    let _ = writeln!(text, "\n| must match nothing | matched | of |\n|---|---|---|");
+    for (transform, (matched, of)) in &report.matched {
+        let _ = writeln!(text, "| {transform} | {matched} | {of} |");
+    }
+    let _ = writeln!(
+        text,
+        "\n## Limits\n\nProbabilities are right where the references laid over photos are copies as often as here, {rate:.2} of the \
+         time. Alterations and kinds of photo that the data does not have may be found less often or match more often; \
+         `docs/results.md` shows where it fails.\n\n## Weights\n\nLog-odds for one unit of each measure; intercept {intercept:.3}.\n\n\
+         | measure | weight |\n|---|---|",
+        rate = report.n_copies as f64 / report.n_candidates as f64,
+        intercept = score.intercept(),
+    );
+    for (measure, weight) in MEASURES.iter().zip(score.weights()) {
+        let _ = writeln!(text, "| `{measure}` | {weight:+.3} |");
     }
     text
 }
