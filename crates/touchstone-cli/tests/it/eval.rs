@@ -174,3 +174,32 @@ fn real_brands_are_seen_through_their_disguises() {
     }
     assert!(metrics["false_claim_rate"].as_f64().unwrap() <= 0.02, "{metrics}");
 }
+
+#[test]
+fn real_photos_are_found_however_they_were_altered() {
+    let Some(folder) = data("photos/fashion") else { return };
+    let metrics = &eval("photos", &folder)["metrics"];
+    let at_least = |transform: &str, least: f64| {
+        let recall = metrics[format!("recall.{transform}")].as_f64().unwrap();
+        assert!(recall >= least, "{transform}: {metrics}");
+    };
+    // At most one miss in 60.
+    let plain =
+        ["none", "jpeg30", "blur2", "grey", "bright", "downscale96", "mirror", "rotate90", "rotate180"];
+    plain.iter().for_each(|transform| at_least(transform, 0.983));
+    at_least("reupload60x80", 0.99);
+    let hard = [
+        "rotate4",
+        "crop5",
+        "crop10",
+        "crop20",
+        "pad10",
+        "pad20",
+        "text",
+        "screenshot",
+        "mirror_crop10",
+        "collage",
+    ];
+    hard.iter().for_each(|transform| at_least(transform, 0.95));
+    assert!(metrics["false_match_rate"].as_f64().unwrap() <= 0.003, "{metrics}");
+}

@@ -5,5 +5,6 @@ mod commands;
 mod compiled;
 mod eval;
 mod pairs;
+mod photos;
 mod stream;
 mod support;

@@ -68,7 +68,8 @@ fn a_matcher_is_trained_beside_the_classifier_and_the_bundle_keeps_both() {
     let bytes = fs::read(&model).unwrap();
     let (old, new) =
         (Bundle::from_bytes(&fs::read(&shipped).unwrap()).unwrap(), Bundle::from_bytes(&bytes).unwrap());
-    assert_eq!(new.part_names().collect::<Vec<_>>(), ["classifier", "pair_matcher"]);
+    assert_eq!(new.part_names().collect::<Vec<_>>(), ["classifier", "pair_matcher", "photo_score"]);
+    assert_eq!(new.part("photo_score"), old.part("photo_score"));
     assert_eq!(new.part("classifier"), old.part("classifier"), "what was not trained stays as it was");
     assert_ne!(new.part("pair_matcher"), old.part("pair_matcher"));
 
