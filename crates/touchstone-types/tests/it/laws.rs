@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
+use touchstone_types::{
+    BenignRecord, CatalogRecord, Hash256, PhotoDetail, PhotoFeatures, Quality, RecordId, ReferenceImage,
+};
 
 use crate::golden::goldens;
 use crate::{FORMS, form, value, wire_values};
@@ -34,6 +37,25 @@ fn a_listing_loses_nothing() {
 #[test]
 fn a_catalog_record_loses_nothing() {
     check_lossless("catalog", &wire_values::catalog(), 500);
+}
+
+#[test]
+fn the_features_of_a_photo_take_two_kib_at_most() {
+    let image = ReferenceImage {
+        url: None,
+        features: Some(PhotoFeatures {
+            version: u32::MAX,
+            pdq: Hash256::from_words([u64::MAX; 4]),
+            quality: Quality::new(100).unwrap(),
+            detail: PhotoDetail::new([0xff; PhotoDetail::MAX_BYTES]),
+        }),
+    };
+    let record =
+        BenignRecord { id: RecordId::new("x").unwrap(), images: vec![image], text: None, note: None };
+    let written = value(CatalogRecord::Benign(record).to_json());
+    let features = written["images"][0]["features"].to_string();
+    assert!(features.len() <= 2 << 10, "{} bytes", features.len());
+    assert!(features.len() > 1_900, "with its detail: {features}");
 }
 
 #[test]
