@@ -20,7 +20,7 @@ const TILTED_CORNERS: f32 = 0.6;
 const COVERED: f32 = 0.02;
 
 /// Ground around the reference of which this share of pixels stands on an edge shows another picture.
-const BUSY: f32 = 0.065;
+const BUSY: f32 = 0.08;
 
 /// An edge: the differences to the pixels at the right and below together, grey values.
 const EDGE: f32 = 32.0;
