@@ -179,10 +179,10 @@ fn match_all(criterion: &mut Criterion, name: &str, references: &[Vec<u8>], phot
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(n as u64)).sample_size(10);
     group.bench_function("both_tiers", |b| {
-        b.iter(|| photos.iter().for_each(|file| drop(black_box(both(file)))))
+        b.iter(|| photos.iter().for_each(|file| drop(black_box(both(file)))));
     });
     group.bench_function("tier_one", |b| {
-        b.iter(|| photos.iter().for_each(|file| drop(black_box(tier_one(file)))))
+        b.iter(|| photos.iter().for_each(|file| drop(black_box(tier_one(file)))));
     });
     group.finish();
 }

@@ -168,9 +168,9 @@ const ALTERATIONS: &[Alteration] = &[
     alteration("banner", banner),
     alteration("watermark_grid", |p, _| watermarked(p)),
     alteration("background", |p, _| other_background(p)),
-    alteration("collage4", |p, c| collage(p, c)),
+    alteration("collage4", collage),
     alteration("screenshot_phone", |p, _| phone(p)),
-    alteration("screenshot_page", |p, c| page(p, c)),
+    alteration("screenshot_page", page),
     alteration("mirror_border15", |p, _| bordered(&imageops::flip_horizontal(p), 0.15, WHITE)),
     alteration("mirror_crop30", |p, c| {
         cropped(&imageops::flip_horizontal(p), 0.3, 0.3, (c.unit(), c.unit()))
