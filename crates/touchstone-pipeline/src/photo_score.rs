@@ -6,7 +6,7 @@
 //!                        └──▶ five folds ──▶ held-out probabilities ──▶ threshold ───┘
 //! ```
 //!
-//! The threshold is what makes it a score with a calibrated false-match rate: the smallest, but not below 0.3, at which so few held-out
+//! The threshold is what makes it a score with a calibrated false-match rate: the smallest, but not below a half, at which so few held-out
 //! photos that must match nothing match something that their true rate is at most 0.3 % with 95 % confidence. Where there are too
 //! few such photos to prove that (fewer than 998), none may match, and [`PhotoTraining::false_match_bound`] says what is proven.
 
@@ -23,7 +23,7 @@ const N_FOLDS: usize = 5;
 /// The penalty of the regression's weights, over standardised measures.
 const L2: f64 = 1.0;
 /// No threshold is lower: what is rather no copy than one is never reported.
-const MIN_THRESHOLD: f64 = 0.3;
+const MIN_THRESHOLD: f64 = 0.5;
 const MAX_FALSE_MATCH_RATE: f64 = 0.003;
 const CONFIDENCE: f64 = 0.95;
 

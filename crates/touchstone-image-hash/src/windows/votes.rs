@@ -12,6 +12,12 @@ const RADIUS: u32 = 28;
 /// Of one reference in one orientation at most so many pairs are weighed, the nearest.
 const MAX_PAIRS: usize = 64;
 
+/// So many references, in one orientation each, are weighed: those with most pairs.
+const MAX_GROUPS: usize = 160;
+
+/// A piece that so many windows have in common tells none of them from the others, as a word that stands in every text.
+const MAX_COMMON: usize = 4_096;
+
 /// So many pairs at least must agree on a place.
 const MIN_VOTES: usize = 2;
 
@@ -111,11 +117,15 @@ impl WindowIndex {
         max: usize,
     ) -> Vec<Hit> {
         let pairs = self.pairs(photo, wanted);
-        let mut hits: Vec<Hit> = pairs
+        let mut groups: Vec<&[Pair]> = pairs
             .chunk_by(|a, b| (a.reference, a.transform) == (b.reference, b.transform))
             .filter(|pairs| pairs.len() >= MIN_VOTES)
-            .filter_map(|pairs| best_place(pairs, photo, source))
             .collect();
+        // Stable, so that of groups of one size those of the first references stay.
+        groups.sort_by_key(|pairs| usize::MAX - pairs.len().min(MAX_PAIRS));
+        groups.truncate(MAX_GROUPS);
+        let places = groups.into_iter().filter_map(|pairs| best_place(pairs, photo, source));
+        let mut hits: Vec<Hit> = places.collect();
         hits.sort_by_key(|hit| (usize::MAX - hit.votes, hit.distances, hit.reference));
         hits.truncate(max);
         hits
@@ -143,7 +153,11 @@ impl WindowIndex {
 
     fn look_up(&self, hash: WindowHash, mut found: impl FnMut(&Item, u32)) {
         for (piece, table) in self.tables.iter().enumerate() {
-            for &item in table.with(piece_of(hash, piece as u32, self.piece_bits)) {
+            let common = table.with(piece_of(hash, piece as u32, self.piece_bits));
+            if common.len() > MAX_COMMON {
+                continue;
+            }
+            for &item in common {
                 let item = &self.items[item as usize];
                 let distance = (item.hash ^ hash).count_ones();
                 if distance <= RADIUS {
