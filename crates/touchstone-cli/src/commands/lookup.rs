@@ -75,7 +75,12 @@ fn text_lookup(text: &str, options: &Options) -> Outcome {
             )?;
         }
         let score = format!("{:.3}", near.score);
-        rows.add_row([score.as_str(), near.brand_id.as_str(), near.product_id.as_str(), &plain(&title)]);
+        rows.add_row([
+            &score,
+            &plain(near.brand_id.as_str()),
+            &plain(near.product_id.as_str()),
+            &plain(&title),
+        ]);
     }
     show(&rows, found.is_empty(), options)
 }
@@ -130,7 +135,7 @@ fn photo_match_json(near: &PhotoMatch, setup: &Setup) -> serde_json::Value {
 fn photo_match_row(near: &PhotoMatch, setup: &Setup) -> [String; 7] {
     let mut title = plain(&title_of(setup, near));
     if let Some(better) = &near.near_duplicate_of {
-        title += &format!(" (nearly the same picture as {better})");
+        title += &format!(" (nearly the same picture as {})", plain(&better.to_string()));
     }
     [
         near.score.map_or_else(|| "hash alone".to_owned(), |score| format!("{:.3}", score.get())),
@@ -138,7 +143,7 @@ fn photo_match_row(near: &PhotoMatch, setup: &Setup) -> [String; 7] {
         alteration_words(&near.transform),
         near.overlay.as_ref().map_or_else(String::new, |o| format!("{:.0} %", shown_percent(o))),
         near.bank.to_string(),
-        near.reference.to_string(),
+        plain(&near.reference.to_string()),
         title,
     ]
 }
@@ -152,7 +157,7 @@ fn nothing_near(snapshot: &Snapshot, photo: &Photo, score: &PhotoScore) -> Strin
         snapshot.photo_matches(0, photo, &settings, &[]).into_iter().next()
     });
     let Some(nearest) = nearest else { return "NOTHING MATCHES, and no reference comes near".to_owned() };
-    let (reference, bits) = (&nearest.reference, nearest.distance.bits());
+    let (reference, bits) = (plain(&nearest.reference.to_string()), nearest.distance.bits());
     match nearest.score {
         Some(found) => format!(
             "NOTHING MATCHES; nearest is {reference} with probability {:.3}, a match begins at {:.3} ({bits} of 256 bits differ)",
