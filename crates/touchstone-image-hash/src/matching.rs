@@ -30,11 +30,18 @@ pub const MIN_QUALITY: Quality = Quality::new(50).expect("at most 100");
 /// Within this radius a reference is worth a second look.
 const PROPOSAL_RADIUS: HammingDistance = HammingDistance::new(72).expect("at most 256");
 
-/// The nearest references by hash that get a second look.
+/// The nearest references by hash get a second look until so many could be the picture: several may be near that are not, as the
+/// colours of one product are.
 const MAX_BY_HASH: usize = 6;
 
-/// The references with most votes that get a second look.
+/// The same of the references with most votes.
 const MAX_BY_WINDOWS: usize = 8;
+
+/// So many at most get a second look for either reason, whatever comes of it.
+const MAX_LOOKS: usize = 16;
+
+/// The references with most votes that get a second look at each angle of a turned photo.
+const MAX_TURNED: usize = 8;
 
 /// With more windows in the index, only references that are proposed get votes: a look at all would take too long.
 const MAX_WINDOWS_SEARCHED: usize = 8_000_000;
@@ -224,17 +231,27 @@ impl PhotoIndex {
         let sight = &*photo.sight;
         let (width, height) = (sight.canvas.width() as f32, sight.canvas.height() as f32);
         let (across, down) = (width / sight.width, height / sight.height);
-        let by_hash = near.iter().filter(|near| self.has_detail(near.reference)).take(MAX_BY_HASH);
-        let hits = self.hits(&sight.windows, near, proposed);
-        let places = by_hash
-            .map(|near| (near.reference, whole_picture(near.transform, width, height)))
-            .chain(hits.iter().filter_map(|hit| Some((hit.reference, self.place(hit, across, down)?))));
-        let votes = |reference: usize| {
-            hits.iter().filter(|hit| hit.reference == reference).map(|hit| hit.votes).max().unwrap_or(0)
+        let hits = self.hits(&sight.windows, near, proposed, MAX_LOOKS);
+        // What something else speaks for is looked at whatever else has more votes.
+        let own_hits = if proposed.is_empty() {
+            Vec::new()
+        } else {
+            let wanted = |reference: usize| proposed.contains(&reference);
+            self.windows.hits(&sight.windows, self.references.as_slice(), wanted, MAX_BY_WINDOWS)
         };
-        let candidates =
-            places.filter_map(|(reference, pose)| self.second_look(photo, reference, pose, votes(reference)));
-        best_of_each(candidates.collect())
+        let votes = |reference: usize| {
+            let of_it = hits.iter().chain(&own_hits).filter(|hit| hit.reference == reference);
+            of_it.map(|hit| hit.votes).max().unwrap_or(0)
+        };
+        let look = |reference: usize, pose: Pose| self.second_look(photo, reference, pose, votes(reference));
+        let look_at_hit = |hit: &Hit| look(hit.reference, self.place(hit, across, down)?);
+        let near = near.iter().filter(|near| self.has_detail(near.reference)).take(MAX_LOOKS);
+        let by_hash =
+            near.filter_map(|near| look(near.reference, whole_picture(near.transform, width, height)));
+        let mut candidates: Vec<Candidate> = by_hash.take(MAX_BY_HASH).collect();
+        candidates.extend(hits.iter().filter_map(look_at_hit).take(MAX_BY_WINDOWS));
+        candidates.extend(own_hits.iter().filter_map(look_at_hit));
+        best_of_each(candidates)
     }
 
     /// The candidates by windows of the photo turned by all angles that upright windows do not bear.
@@ -244,7 +261,7 @@ impl PhotoIndex {
             return candidates;
         }
         for turned in photo.sight.turned() {
-            for hit in self.hits(&turned.windows, near, proposed) {
+            for hit in self.hits(&turned.windows, near, proposed, MAX_TURNED) {
                 if let Some(place) = self.place(&hit, 1.0, 1.0) {
                     let pose = turned.turned_back(&place);
                     candidates.extend(self.second_look(photo, hit.reference, pose, hit.votes));
@@ -255,13 +272,13 @@ impl PhotoIndex {
     }
 
     /// The references with most votes of these windows, among those that are looked for.
-    fn hits(&self, windows: &[Window], near: &[Near], proposed: &[usize]) -> Vec<Hit> {
+    fn hits(&self, windows: &[Window], near: &[Near], proposed: &[usize], max: usize) -> Vec<Hit> {
         let wanted = |reference: usize| {
             self.searches_all()
                 || proposed.contains(&reference)
                 || near.iter().take(MAX_BY_HASH).any(|near| near.reference == reference)
         };
-        self.windows.hits(windows, self.references.as_slice(), wanted, MAX_BY_WINDOWS)
+        self.windows.hits(windows, self.references.as_slice(), wanted, max)
     }
 
     /// The place of a hit in the canvas, of which one pixel of the working size takes up `across` times `down`.

@@ -10,10 +10,10 @@ use crate::pdq::{SYMMETRIES, undone_by};
 const RADIUS: u32 = 28;
 
 /// Of one reference in one orientation at most so many pairs are weighed, the nearest.
-const MAX_PAIRS: usize = 64;
+const MAX_PAIRS: usize = 40;
 
 /// So many references, in one orientation each, are weighed: those with most pairs.
-const MAX_GROUPS: usize = 160;
+const MAX_GROUPS: usize = 1_024;
 
 /// A piece that so many windows have in common tells none of them from the others, as a word that stands in every text.
 const MAX_COMMON: usize = 4_096;

@@ -200,6 +200,34 @@ fn another_colour_of_the_same_shape_is_no_copy_and_a_grey_copy_is() {
     assert_eq!(matches(&index, &grey).len(), 1);
 }
 
+/// A product in one of many colours: all but a small mark is dyed.
+fn dyed(number: u32) -> RgbImage {
+    let mut picture = product(20);
+    let dye = [number * 37 % 180, number * 91 % 180, number * 53 % 180].map(|v| v as u8);
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        if *pixel != WHITE && !((150..210).contains(&x) && (200..260).contains(&y)) {
+            let shade = f32::from(pixel.0[0]) / 255.0;
+            *pixel = Rgb(dye.map(|v| (f32::from(v) * (0.4 + 0.6 * shade)) as u8));
+        }
+    }
+    picture
+}
+
+#[test]
+fn the_colours_of_one_product_do_not_crowd_each_other_out() {
+    let index = PhotoIndex::new((0..16).map(|number| reference(&dyed(number))));
+    let score = PhotoScore::default();
+    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score };
+    for number in [0, 5, 10, 15] {
+        let photo = listing_photo(&framed(&dyed(number), 40, WHITE));
+        let found = index.matches(&photo, &settings, &[]);
+        assert!(found.iter().any(|m| m.reference == number as usize), "{number}: {found:?}");
+        // Whatever has as many votes, what the title names is looked at.
+        let found = index.matches(&photo, &settings, &[number as usize]);
+        assert_eq!(found[0].reference, number as usize);
+    }
+}
+
 #[test]
 fn a_reference_of_hash_alone_is_found_by_its_hash_alone() {
     let picture = product(1);
