@@ -35,7 +35,7 @@ pub(crate) fn open(path: &Path, lexicon: &Arc<Lexicon>) -> Outcome<Snapshot> {
         .or_bad_input()
 }
 
-/// Refuses a place where [`write`] would destroy something: a feed, a folder, a device.
+/// Refuses a place where [`write()`] would destroy something: a feed, a folder, a device.
 pub(crate) fn check_target(out: &Path, feeds: &[PathBuf]) -> Outcome<()> {
     let Ok(target) = fs::canonicalize(out) else {
         // Building takes minutes: what the end would fail of is said first.

@@ -1,5 +1,6 @@
 //! `touchstone lookup`: the nearest reference items of a text or a picture.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -30,7 +31,7 @@ enum What {
         #[command(flatten)]
         options: Options,
     },
-    /// The reference photos that a picture was made of, however altered, and what was done to them
+    /// The reference photos that a picture was made of, what was done to them and which part is shown
     Image {
         /// The picture
         file: PathBuf,
@@ -48,7 +49,7 @@ struct Options {
     setup: SetupArgs,
     /// How many to show
     #[arg(long, value_name = "N", default_value_t = 10)]
-    top: usize,
+    top: NonZeroUsize,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &LookupArgs) -> Outcome {
 
 fn text_lookup(text: &str, options: &Options) -> Outcome {
     let setup = options.setup.load()?;
-    let found = touchstone_text::lookup(setup.context.snapshot().text(), text, options.top);
+    let found = touchstone_text::lookup(setup.context.snapshot().text(), text, options.top.get());
     let mut rows = table(&["score", "brand", "product", "title"], 4);
     for near in &found {
         let title = title(&setup, &near.brand_id, &near.product_id);
@@ -94,7 +95,7 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
         .or_bad_input()?;
     let (snapshot, score) = (setup.context.snapshot(), setup.context.photo_score());
     let mut found = snapshot.photo_matches(0, &photo, &MatchSettings { radius, score }, &[]);
-    found.truncate(options.top);
+    found.truncate(options.top.get());
     let head = ["score", "distance", "done to it", "shown", "bank", "reference", "title"];
     let mut rows = table(&head, head.len());
     for near in &found {
