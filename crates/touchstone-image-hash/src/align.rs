@@ -242,7 +242,8 @@ impl Tone {
             (0..N_CELLS).filter(|&k| under.inside[k] && !self.is_cut_off(luma[k], expected[k])).count();
         let sums = |all: bool| {
             // Black stays black unless the picture says otherwise: the belief goes as that of any cell that fits badly.
-            let doubt = f64::from(self.bias / BLACK_SCALE).powi(2);
+            let doubt = f64::from(self.bias / BLACK_SCALE);
+            let doubt = doubt * doubt;
             let mut sums = [BLACK_CELLS / ((1.0 + doubt) * (1.0 + doubt)), 0.0, 0.0, 0.0, 0.0];
             for k in (0..N_CELLS).filter(|&k| under.inside[k]) {
                 if all || !self.is_cut_off(luma[k], expected[k]) {

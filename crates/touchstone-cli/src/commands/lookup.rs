@@ -48,7 +48,7 @@ struct Options {
     #[command(flatten)]
     setup: SetupArgs,
     /// How many to show
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value = "10")]
     top: NonZeroUsize,
     /// One JSON object a line
     #[arg(long)]
