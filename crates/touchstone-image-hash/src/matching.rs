@@ -148,8 +148,8 @@ impl PhotoIndex {
 
     /// Every reference that the photo is a copy of: the surest first, then the nearest by hash, then by position.
     ///
-    /// `proposed` are references that something else speaks for; where the index does not [search all](Self::searches_all), only
-    /// they and those near by hash get a second look.
+    /// `proposed` are references that something else speaks for: if they share windows with the photo, they get a second look
+    /// whatever else shares more. Where the index does not [search all](Self::searches_all), only they and those near by hash do.
     pub fn matches(
         &self,
         photo: &Photo,
@@ -232,25 +232,26 @@ impl PhotoIndex {
         let (width, height) = (sight.canvas.width() as f32, sight.canvas.height() as f32);
         let (across, down) = (width / sight.width, height / sight.height);
         let hits = self.hits(&sight.windows, near, proposed, MAX_LOOKS);
-        // What something else speaks for is looked at whatever else has more votes.
-        let own_hits = if proposed.is_empty() {
-            Vec::new()
-        } else {
-            let wanted = |reference: usize| proposed.contains(&reference);
-            self.windows.hits(&sight.windows, self.references.as_slice(), wanted, MAX_BY_WINDOWS)
-        };
         let votes = |reference: usize| {
-            let of_it = hits.iter().chain(&own_hits).filter(|hit| hit.reference == reference);
-            of_it.map(|hit| hit.votes).max().unwrap_or(0)
+            hits.iter().filter(|hit| hit.reference == reference).map(|hit| hit.votes).max().unwrap_or(0)
         };
         let look = |reference: usize, pose: Pose| self.second_look(photo, reference, pose, votes(reference));
-        let look_at_hit = |hit: &Hit| look(hit.reference, self.place(hit, across, down)?);
         let near = near.iter().filter(|near| self.has_detail(near.reference)).take(MAX_LOOKS);
         let by_hash =
             near.filter_map(|near| look(near.reference, whole_picture(near.transform, width, height)));
         let mut candidates: Vec<Candidate> = by_hash.take(MAX_BY_HASH).collect();
-        candidates.extend(hits.iter().filter_map(look_at_hit).take(MAX_BY_WINDOWS));
-        candidates.extend(own_hits.iter().filter_map(look_at_hit));
+        let mut n_left = MAX_BY_WINDOWS;
+        for hit in &hits {
+            // What something else speaks for is looked at whatever else has more votes.
+            if n_left == 0 && !proposed.contains(&hit.reference) {
+                continue;
+            }
+            let place = self.place(hit, across, down);
+            if let Some(candidate) = place.and_then(|pose| look(hit.reference, pose)) {
+                n_left = n_left.saturating_sub(1);
+                candidates.push(candidate);
+            }
+        }
         best_of_each(candidates)
     }
 
@@ -278,7 +279,7 @@ impl PhotoIndex {
                 || proposed.contains(&reference)
                 || near.iter().take(MAX_BY_HASH).any(|near| near.reference == reference)
         };
-        self.windows.hits(windows, self.references.as_slice(), wanted, max)
+        self.windows.hits(windows, self.references.as_slice(), wanted, proposed, max)
     }
 
     /// The place of a hit in the canvas, of which one pixel of the working size takes up `across` times `down`.

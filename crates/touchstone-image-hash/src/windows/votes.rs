@@ -108,12 +108,14 @@ impl WindowIndex {
     }
 
     /// The references that the photo's windows speak for, at most `max`, those with most votes first, then the nearest, then by
-    /// position. Only references that are `wanted` count.
+    /// position. Only references that are `wanted` count. Of those that are `proposed` there are up to `max` more, whatever else has
+    /// more votes.
     pub(crate) fn hits(
         &self,
         photo: &[Window],
         source: &(impl WindowSource + ?Sized),
         wanted: impl Fn(usize) -> bool,
+        proposed: &[usize],
         max: usize,
     ) -> Vec<Hit> {
         let pairs = self.pairs(photo, wanted);
@@ -123,11 +125,14 @@ impl WindowIndex {
             .collect();
         // Stable, so that of groups of one size those of the first references stay.
         groups.sort_by_key(|pairs| usize::MAX - pairs.len().min(MAX_PAIRS));
-        groups.truncate(MAX_GROUPS);
-        let places = groups.into_iter().filter_map(|pairs| best_place(pairs, photo, source));
+        let is_proposed = |pairs: &&[Pair]| proposed.contains(&(pairs[0].reference as usize));
+        let others = groups.split_off(groups.len().min(MAX_GROUPS));
+        let weighed = groups.into_iter().chain(others.into_iter().filter(is_proposed));
+        let places = weighed.filter_map(|pairs| best_place(pairs, photo, source));
         let mut hits: Vec<Hit> = places.collect();
         hits.sort_by_key(|hit| (usize::MAX - hit.votes, hit.distances, hit.reference));
-        hits.truncate(max);
+        let others = hits.split_off(hits.len().min(max));
+        hits.extend(others.into_iter().filter(|hit| proposed.contains(&hit.reference)).take(max));
         hits
     }
 
@@ -390,13 +395,13 @@ mod tests {
             .map(|w| Window { level: w.level + 2, x: w.x / 0.64 + 5.0, y: w.y / 0.64 + 9.0, ..*w })
             .collect();
         let index = WindowIndex::new(references.len(), &references);
-        let hits = index.hits(&shifted, &references, |_| true, 4);
+        let hits = index.hits(&shifted, &references, |_| true, &[], 4);
         assert_eq!((hits[0].reference, hits[0].transform, hits[0].votes), (1, Transform::None, 5));
         let near = |value: f32, expected: f32| (value - expected).abs() < 0.01;
         let expected = [1.0 / 0.64, 0.0, 0.0, 1.0 / 0.64];
         assert!(hits[0].a.iter().zip(expected).all(|(a, e)| near(*a, e)), "{:?}", hits[0]);
         assert!(near(hits[0].b[0], 5.0) && near(hits[0].b[1], 9.0), "{:?}", hits[0]);
-        assert_eq!(index.hits(&shifted, &references, |reference| reference == 0, 4), []);
+        assert_eq!(index.hits(&shifted, &references, |reference| reference == 0, &[], 4), []);
     }
 
     #[test]
@@ -407,7 +412,7 @@ mod tests {
             .zip(&references[0])
             .map(|(k, w)| Window { x: 400.0 - w.x * (k as f32 - 2.0), y: w.x, ..*w })
             .collect();
-        let votes = index.hits(&scattered, &references, |_| true, 4).first().map_or(0, |hit| hit.votes);
+        let votes = index.hits(&scattered, &references, |_| true, &[], 4).first().map_or(0, |hit| hit.votes);
         assert!(votes <= 2, "{votes}");
     }
 }
