@@ -243,8 +243,9 @@ impl Snapshot {
     /// of catalog keys. Of each bank at most [`MAX_PHOTO_MATCHES`](crate::MAX_PHOTO_MATCHES), because one photo may be that
     /// of thousands of products; one that is nearly the same picture as a better one of its bank names that one.
     ///
-    /// `proposed` are records that something else speaks for, such as products that the text is about. They count where the
-    /// catalog has too many photos for all of them to be looked at closely; see [`photo_search`](Self::photo_search).
+    /// `proposed` are records that something else speaks for, such as products that the text is about: they are looked at
+    /// whatever else comes near, and they alone where the catalog has too many photos for all of them to be looked at closely;
+    /// see [`photo_search`](Self::photo_search).
     pub fn photo_matches(
         &self,
         image_idx: usize,

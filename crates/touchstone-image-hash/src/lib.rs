@@ -1,4 +1,4 @@
-//! Finds the reference photo that a listing's photo was made of, however it was altered, and says how sure that is.
+//! Finds the reference photo that a listing's photo was made of, altered copies included, and says how sure that is.
 //!
 //! ```text
 //!                                   ┌▶ PDQ, eight symmetries ──▶ nearest hashes ─┐

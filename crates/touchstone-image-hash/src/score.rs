@@ -43,7 +43,8 @@ impl PhotoScore {
 }
 
 impl Default for PhotoScore {
-    /// The score of this version, trained on altered copies of catalogue photos; see `docs/results.md`.
+    /// A fallback for where there is no model file, or none with such a part: an earlier fit to the same catalogue photos, made by hand
+    /// and not by `touchstone train`, which gives the shipped one. The figures in `docs/results.md` are not its.
     fn default() -> Self {
         Self { weights: WEIGHTS, intercept: INTERCEPT, threshold: THRESHOLD }
     }
