@@ -134,9 +134,17 @@ impl<'a> BrandFacts<'a> {
         for found in &text.matches {
             claims.entry(&found.brand_id).or_default();
         }
-        // A picture that two brands share is the one's that it matches best: the other has to be in the listing otherwise.
-        for shown in photos.iter().filter(|m| m.near_duplicate_of.is_none()).filter_map(brand_of) {
-            claims.entry(shown).or_default();
+        // A picture that brands share is the brand's that the text names, or else the one's that it matches best.
+        let shares_with_named = |shown: &PhotoMatch| {
+            let twins = photos.iter().filter(|m| {
+                m.image_idx == shown.image_idx && m.near_duplicate_of.as_ref() == Some(&shown.reference)
+            });
+            twins.filter_map(brand_of).any(|brand| claims.contains_key(brand))
+        };
+        let best = photos.iter().filter(|m| m.near_duplicate_of.is_none() && !shares_with_named(m));
+        let shown: Vec<&BrandId> = best.filter_map(brand_of).collect();
+        for brand in shown {
+            claims.entry(brand).or_default();
         }
         let brands = claims.into_iter();
         brands

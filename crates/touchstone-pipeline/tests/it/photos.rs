@@ -144,3 +144,25 @@ fn a_picture_of_two_brands_counts_for_the_one_it_matches_best_unless_the_other_i
         }
     }
 }
+
+/// The same picture is in both catalogs, at the first brand for ten times the price.
+#[test]
+fn a_picture_of_two_brands_is_nothing_against_the_offer_of_the_one_that_is_named() {
+    let brand = |id: &str| {
+        let json = format!(r#"{{"kind":"brand","brand_id":"{id}","name":"Quorim{id}"}}"#);
+        CatalogRecord::from_json(json.as_bytes()).unwrap()
+    };
+    let product = |brand: &str, amount: u32| {
+        let json = format!(
+            r#"{{"kind":"product","brand_id":"{brand}","product_id":"P-{brand}","title":"Gadget","list_price":{{"amount":"{amount}","currency":"EUR"}}}}"#
+        );
+        record(&json, "genuine-sv-h7.jpg")
+    };
+    let records = || vec![brand("a"), brand("b"), product("a", 900), product("b", 90)];
+    let row = |title: &str| {
+        offer(title, Some(("88", "EUR")), "seller-sv-h7-crop-mirror.jpg", records()).row.unwrap()
+    };
+    assert_eq!(row("Thing"), 4, "nobody is named, and the first brand's is far too cheap");
+    assert_eq!(row("Quorima thing"), 4);
+    assert_eq!(row("Quorimb thing"), 6, "what it costs at the brand that is named is plausible");
+}
