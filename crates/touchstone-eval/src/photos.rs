@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use touchstone_image_hash::{
-    DEFAULT_RADIUS, DecodeError, DecodeLimits, HammingIndex, LinearScan, MatchSettings, PhotoIndex,
+    DEFAULT_RADIUS, DecodeError, DecodeLimits, HammingIndex, LinearScan, MatchSettings, Photo, PhotoIndex,
     PhotoScore, features, hash, photo,
 };
 use touchstone_pipeline::{LabelledPhoto, Shows};
@@ -44,6 +44,7 @@ struct Query {
 /// - `recall.<transform>`: of the photos with that transform and a reference, the share whose reference is among the matches;
 ///   `recall` over all.
 /// - `false_match_rate.<transform>`: of the photos without a reference, the share that matches something; `false_match_rate` over all.
+/// - `reference_match_rate`: of the references, asked as photos, the share that match another one which is not nearly the same picture.
 /// - `ms_per_photo_p50`, `ms_per_photo_p99`, `photos_per_s`: from the bytes of the file to the matches, on one thread.
 /// - `tier_one_photos_per_s`: the whole-picture hash and its search in all eight symmetries alone.
 /// - `bytes_per_reference`, `ms_per_reference`: what features of a reference take, and how long they take to make.
@@ -78,6 +79,11 @@ pub fn eval_photos(folder: &Path, score: &PhotoScore) -> Result<FormReport, Eval
         if let Some(right) = right {
             *named.entry(transform).or_default().entry(right.alteration.to_string()).or_default() += 1;
         }
+    }
+    for own in 0..files.names.len() {
+        let found = index.matches(&files.reference_as_photo(own, &limits)?, &settings, &[]);
+        let is_another = |other: usize| other != own && !index.are_near_duplicates(own, other);
+        shares.add("reference_match_rate", found.iter().any(|found| is_another(found.reference)));
     }
     let mut metrics = shares.finish();
     metrics.insert("photos_per_s".to_owned(), 1000.0 * ms.len() as f64 / ms.iter().sum::<f64>());
@@ -134,8 +140,7 @@ pub fn training_photos(folder: &Path) -> Result<Vec<LabelledPhoto>, EvalError> {
         });
     }
     for (own, name) in files.names.iter().enumerate() {
-        let (path, bytes) = files.reference(name)?;
-        let seen = photo(&bytes, &limits).map_err(|e| undecodable_reference(path, &e))?;
+        let seen = files.reference_as_photo(own, &limits)?;
         let others = index
             .candidates(&seen, &[])
             .into_iter()
@@ -175,9 +180,22 @@ impl PhotosFolder {
         Ok((path, bytes))
     }
 
+    fn reference_as_photo(&self, own: usize, limits: &DecodeLimits) -> Result<Photo, EvalError> {
+        let (path, bytes) = self.reference(&self.names[own])?;
+        photo(&bytes, limits).map_err(|e| undecodable_reference(path, &e))
+    }
+
     fn bytes(&self, query: &Query) -> Result<Vec<u8>, EvalError> {
-        let problem = |e| format!("{} cannot be read: {e}: add the file or take the row out", query.file);
-        fs::read(self.folder.join(&query.file)).map_err(|e| bad_row(&self.folder, query.line, problem(e)))
+        let bad = |problem: String| {
+            let problem = format!("{} {problem}: add the file or take the row out", query.file);
+            bad_row(&self.folder, query.line, problem)
+        };
+        let path = self.folder.join(&query.file);
+        // A pipe would be waited for.
+        if path.exists() && !path.is_file() {
+            return Err(bad("is no file".to_owned()));
+        }
+        fs::read(path).map_err(|e| bad(format!("cannot be read: {e}")))
     }
 
     fn undecodable(&self, query: &Query, error: &DecodeError) -> EvalError {
@@ -222,8 +240,11 @@ fn reference_names(folder: &Path) -> Result<Vec<String>, EvalError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if entry.path().is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // What file managers leave behind is no photo.
+        let is_left_behind = name.starts_with('.') || matches!(name.as_str(), "Thumbs.db" | "desktop.ini");
+        if entry.path().is_file() && !is_left_behind {
+            names.push(name);
         }
     }
     names.sort();
@@ -254,6 +275,9 @@ fn queries(folder: &Path, names: &[String]) -> Result<Vec<Query>, EvalError> {
         let [file, reference, transform] = places.map(|place| row[place].trim());
         if file.is_empty() || transform.is_empty() {
             return Err(bad(line, "file and transform must not be empty: fill them in".to_owned()));
+        }
+        if !Path::new(file).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(bad(line, format!("{file} leaves the folder: name a file within it")));
         }
         let position = |name: &str| {
             names.binary_search_by(|known| known.as_str().cmp(name)).map_err(|_| {
@@ -328,6 +352,7 @@ mod tests {
             (Some(1.0), Some(1.0), Some(1.0))
         );
         assert_eq!((get("false_match_rate.other"), get("false_match_rate")), (Some(0.0), Some(0.0)));
+        assert_eq!(get("reference_match_rate"), Some(0.0));
         assert_eq!((get("recall.other"), get("false_match_rate.none")), (None, None));
         assert_eq!(report.words["named.none"], "none");
         assert_eq!(report.words["named.mirror_crop"], "mirror+crop");
@@ -337,8 +362,17 @@ mod tests {
         }
         assert!(get("bytes_per_reference").unwrap() <= 2048.0);
         // A score that believes nothing finds nothing.
-        let never = PhotoScore::new([0.0; 18], -50.0, 0.5).unwrap();
+        let never = PhotoScore::new([0.0; touchstone_image_hash::MEASURES.len()], -50.0, 0.5).unwrap();
         assert_eq!(eval_photos(folder.path(), &never).unwrap().metrics["recall"], 0.0);
+    }
+
+    #[test]
+    fn what_file_managers_leave_among_references_is_passed_over() {
+        let folder = folder();
+        for name in [".DS_Store", "Thumbs.db", "desktop.ini"] {
+            fs::write(folder.path().join("references").join(name), "no picture").unwrap();
+        }
+        assert_eq!(eval_photos(folder.path(), &PhotoScore::default()).unwrap().metrics["recall"], 1.0);
     }
 
     #[test]
@@ -370,6 +404,9 @@ mod tests {
         check("file,reference,transform\n", "queries.csv: the file has no rows");
         check(&rows("gone.jpg,,other\n"), "queries.csv, line 3: gone.jpg cannot be read: ");
         check(&rows("same0.jpg,r9.png,none\n"), "line 3: references has no file \"r9.png\": add it");
+        check(&rows("references,,other\n"), "queries.csv, line 3: references is no file: add the");
+        check(&rows("../same0.jpg,,other\n"), "queries.csv, line 3: ../same0.jpg leaves the folder: name a");
+        check(&rows("/etc/hosts,,other\n"), "queries.csv, line 3: /etc/hosts leaves the folder: name a");
         check(&rows("text.jpg,,other\n"), "line 3: text.jpg cannot be decoded: ");
         check(&rows("same0.jpg,r0.png\n"), "queries.csv, line 3: ");
         check(&rows("same0.jpg,r0.png,\n"), "line 3: file and transform must not be empty");
