@@ -117,8 +117,6 @@ impl Pose {
         const CELL: f32 = 1.0 / CELLS as f32;
         let (across, down) = self.sides();
         let level = canvas.level(across.min(down) * CELL);
-        let (width, height) = (canvas.width() as f32, canvas.height() as f32);
-        let is_inside = |x: f32, y: f32| x >= -0.6 && y >= -0.6 && x <= width + 0.6 && y <= height + 0.6;
         let mut under = Under { luma: Box::new([0.0; N_CELLS]), inside: Box::new([false; N_CELLS]) };
         for k in 0..N_CELLS {
             let (column, row) = ((k % CELLS) as f32, (k / CELLS) as f32);
@@ -128,7 +126,7 @@ impl Pose {
                     let at =
                         |cell: f32, sample: usize| (cell + (sample as f32 + 0.5) / SAMPLES as f32) * CELL;
                     let (x, y) = self.apply(at(column, u), at(row, v));
-                    inside &= is_inside(x, y);
+                    inside &= canvas.holds(x, y);
                     sum += level.at(x, y);
                 }
             }

@@ -3,6 +3,8 @@
 use touchstone_types::HammingDistance;
 
 use crate::align::{Pose, Target, Tone, channels_of};
+use crate::closer::Closer;
+use crate::detail::Detail;
 use crate::layout::{CELLS, COLOUR_CELLS, Canvas, Cells, N_CELLS, correlation, fine_structure};
 
 /// A cell agrees if its luma is so near to what the reference says.
@@ -42,6 +44,8 @@ const STRUCTURE: f32 = 4.0;
 /// | `votes` | ln of one more than the number of windows that agree; 0 for small photos | 0 to 3.6 |
 /// | `hash` | by how many bits, in sixteens, the whole-picture hashes are nearer than 64 | 0 to 4 |
 /// | `small` | 1 for a photo too small for windows to be counted | 0 or 1 |
+/// | `denied` | of the windows seen at their place in the photo, the share that look unlike; 0 where none is seen | 0 to 1 |
+/// | `unlike` | mean number of bits, in sixteens, in which windows at their place differ; 1 where none is seen | 0 to 8 |
 pub const MEASURES: [&str; N_MEASURES] = [
     "fine",
     "fine_all",
@@ -61,9 +65,11 @@ pub const MEASURES: [&str; N_MEASURES] = [
     "votes",
     "hash",
     "small",
+    "denied",
+    "unlike",
 ];
 
-pub(crate) const N_MEASURES: usize = 18;
+pub(crate) const N_MEASURES: usize = 20;
 
 /// What the second look measures of one reference laid over one photo; see [`MEASURES`].
 pub type Measures = [f32; N_MEASURES];
@@ -74,16 +80,14 @@ pub(crate) struct Fit {
     pub(crate) measures: Measures,
     /// Share of the cells inside the photo that have something else on them.
     pub(crate) covered: f32,
-    /// Whether there is enough to compare at all.
-    pub(crate) is_telling: bool,
     /// How many cells with structure fit exactly: of two places of one reference the better has more.
     pub(crate) n_exact: usize,
 }
 
 /// What is known of the two pictures beside what lies under the cells.
-pub(crate) struct Setting {
-    /// Width over height of the reference.
-    pub(crate) aspect: f32,
+pub(crate) struct Setting<'a> {
+    /// What is kept of the reference.
+    pub(crate) detail: &'a Detail,
     /// Windows that agree on the place.
     pub(crate) votes: usize,
     /// How far apart the hashes of the whole pictures are.
@@ -93,8 +97,13 @@ pub(crate) struct Setting {
 }
 
 impl Fit {
-    /// Looks at the reference at its place. `None` if too little of it lies in the photo.
-    pub(crate) fn of(target: &Target<'_>, canvas: &Canvas, pose: &Pose, setting: &Setting) -> Option<Self> {
+    /// Looks at the reference at its place. `None` if too little of it lies in the photo, or there is too little in common to tell.
+    pub(crate) fn of(
+        target: &Target<'_>,
+        canvas: &Canvas,
+        pose: &Pose,
+        setting: &Setting<'_>,
+    ) -> Option<Self> {
         let luma = &target.luma;
         let under = pose.under(canvas);
         let n_inside = under.n_inside();
@@ -132,8 +141,18 @@ impl Fit {
         let texture = over_agreeing(&|k| reference[k] * reference[k]).sqrt();
         let colours = Colours::of(target, canvas, pose, tone, &agrees);
         let (across, down) = pose.sides();
-        let stretch = ln(across / down.max(1e-6) / setting.aspect).abs();
+        let stretch = ln(across / down.max(1e-6) / setting.detail.aspect()).abs();
         let area = n_inside as f32 / N_CELLS as f32;
+        let is_telling = structured.len() >= 8
+            && area >= 0.2
+            && fine >= 0.85
+            && stretch < 0.5
+            && (colours.is_grey_copy || colours.most < OTHER_COLOUR)
+            && n_agreeing >= 0.5 * n_inside as f32;
+        if !is_telling {
+            return None;
+        }
+        let closer = Closer::of(setting.detail, pose, canvas);
         let measures = [
             surprise(fine),
             surprise(correlated(&reference_all, &photo_all, inside)),
@@ -153,17 +172,13 @@ impl Fit {
             if setting.is_small { 0.0 } else { ln(setting.votes as f32 + 1.0) },
             (64.0 - f32::from(setting.distance.bits())).max(0.0) / 16.0,
             f32::from(u8::from(setting.is_small)),
+            closer.denied(),
+            closer.mean_bits(16.0) / 16.0,
         ];
         let covered =
             (0..N_CELLS).filter(|&k| inside[k] && off(k) > COVERED).count() as f32 / n_inside as f32;
-        let is_telling = structured.len() >= 8
-            && area >= 0.2
-            && fine >= 0.85
-            && stretch < 0.5
-            && (colours.is_grey_copy || colours.most < OTHER_COLOUR)
-            && n_agreeing >= 0.5 * n_inside as f32;
         let n_exact = structured.iter().filter(|&&k| is_sharp(k) && off(k) < 5.0).count();
-        Some(Self { measures, covered, is_telling, n_exact })
+        Some(Self { measures, covered, n_exact })
     }
 }
 

@@ -141,6 +141,8 @@ pub(crate) fn correlation(pairs: impl Iterator<Item = (f32, f32)> + Clone) -> f3
 pub(crate) struct Canvas {
     /// Luma, each level half the size of the one before.
     luma: Vec<Bytes>,
+    /// The luma at the working size, for a closer look, and at each half of the size before.
+    working: Vec<Bytes>,
     blue: Bytes,
     red: Bytes,
 }
@@ -154,15 +156,15 @@ const COLOUR_STEP: usize = 4;
 impl Canvas {
     pub(crate) fn of(planes: &Planes) -> Self {
         let (width, height) = crate::plane::fitted(planes.luma.width, planes.luma.height, CANVAS_SIDE);
-        let mut plane = planes.luma.shrunk(width, height);
-        let mut luma = vec![Bytes::of(&plane)];
-        while plane.width >= 32 && plane.height >= 32 {
-            plane = plane.shrunk(plane.width / 2, plane.height / 2);
-            luma.push(Bytes::of(&plane));
-        }
+        let luma = halves(planes.luma.shrunk(width, height));
         let (width, height) = (width.div_ceil(COLOUR_STEP), height.div_ceil(COLOUR_STEP));
         let colour = |plane: &Plane| Bytes::of(&plane.shrunk(width, height));
-        Self { luma, blue: colour(&planes.blue), red: colour(&planes.red) }
+        Self {
+            luma,
+            working: halves(planes.luma.clone()),
+            blue: colour(&planes.blue),
+            red: colour(&planes.red),
+        }
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -184,9 +186,32 @@ impl Canvas {
         while number + 1 < self.luma.len() && footprint / (2 << number) as f32 >= 2.5 {
             number += 1;
         }
-        let (whole, bytes) = (&self.luma[0], &self.luma[number]);
+        self.asked_by_points(&self.luma[number])
+    }
+
+    /// The luma at a point, from the coarsest level whose pixels are no larger than `footprint` pixels of the working size.
+    pub(crate) fn working_level(&self, footprint: f32) -> Level<'_> {
+        let mut number = 0;
+        while number + 1 < self.working.len() && footprint >= (2 << number) as f32 {
+            number += 1;
+        }
+        self.asked_by_points(&self.working[number])
+    }
+
+    fn asked_by_points<'a>(&self, bytes: &'a Bytes) -> Level<'a> {
         let share = |part: usize, whole: usize| part as f32 / whole as f32;
-        Level { bytes, across: share(bytes.width, whole.width), down: share(bytes.height, whole.height) }
+        Level { bytes, across: share(bytes.width, self.width()), down: share(bytes.height, self.height()) }
+    }
+
+    /// Pixels of the working size to one of the canvas.
+    pub(crate) fn working_per_pixel(&self) -> f32 {
+        self.working[0].width as f32 / self.width() as f32
+    }
+
+    /// Whether a point lies in the canvas, but for rounding.
+    pub(crate) fn holds(&self, x: f32, y: f32) -> bool {
+        let (width, height) = (self.width() as f32, self.height() as f32);
+        x >= -0.6 && y >= -0.6 && x <= width + 0.6 && y <= height + 0.6
     }
 
     /// Blue and red chroma at a point.
@@ -198,8 +223,23 @@ impl Canvas {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.luma.iter().chain([&self.blue, &self.red]).map(|plane| plane.values.len()).sum()
+        self.luma
+            .iter()
+            .chain(&self.working)
+            .chain([&self.blue, &self.red])
+            .map(|plane| plane.values.len())
+            .sum()
     }
+}
+
+/// A plane, and each half of the size before while there is enough to halve.
+fn halves(mut plane: Plane) -> Vec<Bytes> {
+    let mut levels = vec![Bytes::of(&plane)];
+    while plane.width >= 32 && plane.height >= 32 {
+        plane = plane.shrunk(plane.width / 2, plane.height / 2);
+        levels.push(Bytes::of(&plane));
+    }
+    levels
 }
 
 /// One level of a canvas, asked by points of the canvas.

@@ -16,8 +16,9 @@
 //!    at many scales, where there is structure; windows that a photo shares with a reference vote for a place of the reference in it.
 //! 3. **Alignment.** From a proposed place on, the reference's layout (24x24 cells of luma, 8x8 of colour) is moved over the photo
 //!    until it fits, by least squares on the pixels, whatever brightness was changed and whatever lies over it.
-//! 4. **Second look.** Fine structure, colour, tone and proportions at that place are measured ([`MEASURES`]), and a [`PhotoScore`]
-//!    makes them the probability of a copy. What was done to the reference, and where it lies, is read off the place.
+//! 4. **Second look.** Fine structure, colour, tone and proportions at that place are measured, and the photo is hashed once more where
+//!    each window of the reference should lie: other lettering or another print denies it ([`MEASURES`]). A [`PhotoScore`] makes the
+//!    measures the probability of a copy. What was done to the reference, and where it lies, is read off the place.
 //!
 //! A reference is kept as [`PhotoFeatures`](touchstone_types::PhotoFeatures) of less than 2 KiB; without their `detail` it is found
 //! by its hash alone (step 1), where the distance decides.
@@ -59,6 +60,7 @@
 
 mod align;
 mod alteration;
+mod closer;
 mod decode;
 mod detail;
 mod error;

@@ -300,13 +300,12 @@ impl PhotoIndex {
         let target = Target::of(&detail.layout);
         let is_small = sight.width.max(sight.height) < SMALL;
         let distance = self.distance(photo, reference);
-        let setting = Setting { aspect: detail.aspect(), votes, distance, is_small };
+        let setting = Setting { detail, votes, distance, is_small };
         // What lies over a picture can draw the reference away from a place that was right.
         let aligned = align(&target, &sight.canvas, pose)?;
-        let fits = [aligned, pose].into_iter().filter_map(|pose| {
-            let fit = Fit::of(&target, &sight.canvas, &pose, &setting)?;
-            fit.is_telling.then_some((pose, fit))
-        });
+        let fits = [aligned, pose]
+            .into_iter()
+            .filter_map(|pose| Some((pose, Fit::of(&target, &sight.canvas, &pose, &setting)?)));
         let (pose, Fit { measures, covered, n_exact, .. }) = fits.max_by_key(|(_, fit)| fit.n_exact)?;
         Some(Candidate { reference, measures, pose, covered, n_exact })
     }

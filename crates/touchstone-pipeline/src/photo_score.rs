@@ -311,7 +311,7 @@ mod tests {
         for (from, to, expected) in [
             ("\"fine\"", "\"coarse\"", "measures are not this build's: only in the model: coarse"),
             ("\"threshold\":", "\"threshold\":7", "threshold is no probability"),
-            ("\"weights\":[", "\"weights\":[1.0,", "it has 19 weights for 18 measures"),
+            ("\"weights\":[", "\"weights\":[1.0,", "it has 21 weights for 20 measures"),
             ("\"intercept\":", "\"x\":1,\"intercept\":", "unknown field"),
         ] {
             assert!(text.contains(from));

@@ -11,9 +11,12 @@ mod hash;
 mod votes;
 
 pub(crate) use detect::{Level, pyramid};
+pub(crate) use hash::SIDE;
 pub(crate) use votes::{Hit, WindowIndex, WindowSource, matrix};
 
 use hash::WindowHash;
+
+use crate::plane::Plane;
 
 /// A hashed window of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,6 +60,14 @@ pub(crate) fn windows(levels: &[Level], max: usize, spacing: f32) -> Vec<Window>
         chosen.push(Window { hashes: hash::upright(&level.plane, place.x, place.y), ..window });
     }
     chosen
+}
+
+/// Pixels along a side of what [`hash_of_middle`] is given once it is smoothed: a window, and what smoothing draws from around it.
+pub(crate) const HALO: usize = SIDE + 4;
+
+/// The hash of the window in the middle of a plane of [`HALO`] pixels a side.
+pub(crate) fn hash_of_middle(plane: &Plane) -> WindowHash {
+    hash::upright(plane, HALO / 2, HALO / 2)[0]
 }
 
 const LEVEL_SHARE_PERCENT: usize = 15;
