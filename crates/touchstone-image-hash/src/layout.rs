@@ -182,20 +182,12 @@ impl Canvas {
 
     /// The luma at a point, from the coarsest level on which `footprint` pixels of the canvas are still some pixels.
     pub(crate) fn level(&self, footprint: f32) -> Level<'_> {
-        let mut number = 0;
-        while number + 1 < self.luma.len() && footprint / (2 << number) as f32 >= 2.5 {
-            number += 1;
-        }
-        self.asked_by_points(&self.luma[number])
+        self.asked_by_points(coarsest(&self.luma, footprint, 2.5))
     }
 
     /// The luma at a point, from the coarsest level whose pixels are no larger than `footprint` pixels of the working size.
     pub(crate) fn working_level(&self, footprint: f32) -> Level<'_> {
-        let mut number = 0;
-        while number + 1 < self.working.len() && footprint >= (2 << number) as f32 {
-            number += 1;
-        }
-        self.asked_by_points(&self.working[number])
+        self.asked_by_points(coarsest(&self.working, footprint, 1.0))
     }
 
     fn asked_by_points<'a>(&self, bytes: &'a Bytes) -> Level<'a> {
@@ -240,6 +232,15 @@ fn halves(mut plane: Plane) -> Vec<Bytes> {
         levels.push(Bytes::of(&plane));
     }
     levels
+}
+
+/// The coarsest of these [`halves`] on which `footprint` pixels of the first are still `wanted` pixels.
+fn coarsest(levels: &[Bytes], footprint: f32, wanted: f32) -> &Bytes {
+    let mut number = 0;
+    while number + 1 < levels.len() && footprint / (2 << number) as f32 >= wanted {
+        number += 1;
+    }
+    &levels[number]
 }
 
 /// One level of a canvas, asked by points of the canvas.
