@@ -46,9 +46,9 @@ impl Closer {
         self.n_denied as f32 / self.n_seen.max(1) as f32
     }
 
-    /// The mean of the bits in which a window differs; `otherwise` where none is seen.
-    pub(crate) fn mean_bits(&self, otherwise: f32) -> f32 {
-        if self.n_seen == 0 { otherwise } else { self.n_bits as f32 / self.n_seen as f32 }
+    /// The mean of the bits in which a window differs, in sixteens; 1 where none is seen.
+    pub(crate) fn unlike(&self) -> f32 {
+        if self.n_seen == 0 { 1.0 } else { self.n_bits as f32 / self.n_seen as f32 / 16.0 }
     }
 }
 
@@ -116,9 +116,9 @@ mod tests {
         for is_mirrored in [false, true] {
             let same = look(&planes(0, 1, is_mirrored), is_mirrored);
             assert!(same.n_seen >= 30, "{same:?}");
-            assert!(same.denied() < 0.05 && same.mean_bits(99.0) < 12.0, "{same:?}");
+            assert!(same.denied() < 0.05 && same.unlike() < 0.75, "{same:?}");
             let other = look(&planes(3, 1, is_mirrored), is_mirrored);
-            assert!(other.denied() > 0.8 && other.mean_bits(0.0) > 40.0, "{other:?}");
+            assert!(other.denied() > 0.8 && other.unlike() > 2.5, "{other:?}");
         }
         let turned_wrong = look(&planes(0, 1, true), false);
         assert!(turned_wrong.denied() > 0.8, "{turned_wrong:?}");
@@ -129,6 +129,6 @@ mod tests {
         let (fine, coarse) = (look(&planes(0, 1, false), false), look(&planes(0, 4, false), false));
         assert!(coarse.n_seen < fine.n_seen, "{coarse:?}");
         let none = look(&planes(0, 20, false), false);
-        assert_eq!((none.n_seen, none.denied(), none.mean_bits(16.0)), (0, 0.0, 16.0));
+        assert_eq!((none.n_seen, none.denied(), none.unlike()), (0, 0.0, 1.0));
     }
 }

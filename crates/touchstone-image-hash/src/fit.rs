@@ -173,7 +173,7 @@ impl Fit {
             (64.0 - f32::from(setting.distance.bits())).max(0.0) / 16.0,
             f32::from(u8::from(setting.is_small)),
             closer.denied(),
-            closer.mean_bits(16.0) / 16.0,
+            closer.unlike(),
         ];
         let covered =
             (0..N_CELLS).filter(|&k| inside[k] && off(k) > COVERED).count() as f32 / n_inside as f32;
