@@ -54,6 +54,7 @@ pub use features::{FEATURES, Feature, feature_names};
 pub use judge::{Judgement, PhotoInput, judge};
 pub use pair_matcher::{LabelledPair, PairMatcher, PairTraining, out_of_fold, pair_folds, rarity_of};
 pub use photo_score::{
-    LabelledPhoto, PhotoTraining, Shows, read_photo_score, train_photo_score, write_photo_score,
+    LabelledPhoto, MIN_PHOTO_THRESHOLD, PhotoTraining, Shows, read_photo_score, train_photo_score,
+    write_photo_score,
 };
 pub use policy::{InspiredBy, Policy, PolicyError, Thresholds};

@@ -23,7 +23,7 @@ const N_FOLDS: usize = 5;
 /// The penalty of the regression's weights, over standardised measures.
 const L2: f64 = 1.0;
 /// No threshold is lower: what is rather no copy than one is never reported.
-const MIN_THRESHOLD: f64 = 0.5;
+pub const MIN_PHOTO_THRESHOLD: f64 = 0.5;
 const MAX_FALSE_MATCH_RATE: f64 = 0.003;
 const CONFIDENCE: f64 = 0.95;
 
@@ -183,7 +183,7 @@ fn held_out(
         if !fold_of.contains(&fold) {
             continue;
         }
-        let score = fitted(&data.subset(|row| fold_of[row] != fold), MIN_THRESHOLD)?;
+        let score = fitted(&data.subset(|row| fold_of[row] != fold), MIN_PHOTO_THRESHOLD)?;
         for row in (0..data.n_rows()).filter(|&row| fold_of[row] == fold) {
             probabilities[row] = score.probability(measures[row]);
         }
@@ -211,7 +211,7 @@ fn threshold(mut scores: Vec<f64>) -> f64 {
     // The next one must stay below.
     let next = scores.get(n_allowed).copied().unwrap_or(0.0);
     let above = ((next * 1000.0).floor() + 1.0) / 1000.0;
-    above.clamp(MIN_THRESHOLD, 1.0)
+    above.clamp(MIN_PHOTO_THRESHOLD, 1.0)
 }
 
 fn names() -> FeatureNames {
@@ -291,7 +291,7 @@ mod tests {
         let (score, report) = train_photo_score(&photos, 1).unwrap();
         assert_eq!((report.n_found(), report.n_matched()), ((60, 60), (0, 1000)));
         assert_eq!((report.n_photos, report.n_candidates, report.n_copies), (1060, 1120, 60));
-        assert!(report.false_match_bound <= 0.003 && score.threshold() >= MIN_THRESHOLD, "{report:?}");
+        assert!(report.false_match_bound <= 0.003 && score.threshold() >= MIN_PHOTO_THRESHOLD, "{report:?}");
         let mut bundle = Bundle::new();
         bundle.set_part("other", "[1]").unwrap();
         write_photo_score(&score, &report, &mut bundle);
@@ -325,13 +325,13 @@ mod tests {
     fn the_threshold_keeps_false_matches_rare() {
         // One of 1,771 may match (bound 0.27 %), two may not.
         let mut scores = vec![0.0; 1771];
-        assert_eq!(threshold(scores.clone()), MIN_THRESHOLD);
+        assert_eq!(threshold(scores.clone()), MIN_PHOTO_THRESHOLD);
         (scores[5], scores[6]) = (0.9, 0.5);
         assert_eq!(threshold(scores.clone()), 0.501);
         // Too few to prove anything: none may match.
         scores.truncate(900);
         assert_eq!(threshold(scores), 0.901);
-        assert_eq!(threshold(Vec::new()), MIN_THRESHOLD);
+        assert_eq!(threshold(Vec::new()), MIN_PHOTO_THRESHOLD);
     }
 
     #[test]

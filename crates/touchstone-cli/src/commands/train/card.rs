@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use touchstone_classifier::{Bundle, TrainingReport};
 use touchstone_image_hash::{MEASURES, PhotoScore};
-use touchstone_pipeline::{FEATURES, PairTraining, PhotoTraining};
+use touchstone_pipeline::{FEATURES, MIN_PHOTO_THRESHOLD, PairTraining, PhotoTraining};
 
 /// What was trained this time, each with where its data came from.
 #[derive(Default)]
@@ -123,7 +123,7 @@ fn photo_score(score: &PhotoScore, report: &PhotoTraining, sources: &[String]) -
          named, and those beside it in a collage, were left out.\n\n\
          ## How good it is\n\n\
          On photos that the regression had not seen; the threshold, {threshold:.3}, was chosen on these very photos: the smallest, not \
-         below 0.5, at which the rate of false matches is at most 0.3 % with 95 % confidence (Clopper and Pearson).\n\n\
+         below {MIN_PHOTO_THRESHOLD}, at which the rate of false matches is at most 0.3 % with 95 % confidence (Clopper and Pearson).\n\n\
          - **False matches**: {n_matched} of {n_nothing} photos that must match nothing; with 95 % confidence at most {bound:.2} % of \
          such photos do.\n\
          - **Found**: {n_found} of {n_named} photos with a reference.\n\n\
