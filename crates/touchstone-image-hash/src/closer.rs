@@ -1,6 +1,6 @@
 //! A closer look: the windows of a reference, hashed where they should lie in the photo.
 //!
-//! The layout of a reference sees large forms. Its windows see lettering and seams, wherever they were worth keeping; and where the
+//! The layout of a reference sees large forms. Its windows see finer ones where they lie, and only there; and where the
 //! place is known, nothing has to be found again: the photo is hashed right there.
 
 use crate::align::Pose;

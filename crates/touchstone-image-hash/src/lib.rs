@@ -17,7 +17,7 @@
 //! 3. **Alignment.** From a proposed place on, the reference's layout (24x24 cells of luma, 8x8 of colour) is moved over the photo
 //!    until it fits, by least squares on the pixels, whatever brightness was changed and whatever lies over it.
 //! 4. **Second look.** Fine structure, colour, tone and proportions at that place are measured, and the photo is hashed once more where
-//!    each window of the reference should lie: other lettering or another print denies it ([`MEASURES`]). A [`PhotoScore`] makes the
+//!    each window of the reference should lie: what differs under one denies it ([`MEASURES`]). A [`PhotoScore`] makes the
 //!    measures the probability of a copy. What was done to the reference, and where it lies, is read off the place.
 //!
 //! A reference is kept as [`PhotoFeatures`](touchstone_types::PhotoFeatures) of less than 2 KiB; without their `detail` it is found

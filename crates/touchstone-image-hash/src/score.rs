@@ -44,7 +44,8 @@ impl PhotoScore {
 
 impl Default for PhotoScore {
     /// A fallback for where there is no model file, or none with such a part: an earlier fit to the same catalogue photos, made by hand
-    /// and not by `touchstone train`, which gives the shipped one. The figures in `docs/results.md` are not its.
+    /// and not by `touchstone train`, which gives the shipped one; the weights of `denied` and `unlike`, which came later, are rounded from
+    /// a trial. The figures in `docs/results.md` are not its.
     fn default() -> Self {
         Self { weights: WEIGHTS, intercept: INTERCEPT, threshold: THRESHOLD }
     }
