@@ -84,6 +84,9 @@ pub(crate) struct Fit {
     pub(crate) n_exact: usize,
 }
 
+/// The measures that [`Fit::with`] fills in.
+const CLOSER: std::ops::Range<usize> = N_MEASURES - 2..N_MEASURES;
+
 /// What is known of the two pictures beside what lies under the cells.
 pub(crate) struct Setting<'a> {
     /// What is kept of the reference.
@@ -97,7 +100,8 @@ pub(crate) struct Setting<'a> {
 }
 
 impl Fit {
-    /// Looks at the reference at its place. `None` if too little of it lies in the photo, or there is too little in common to tell.
+    /// Looks at the reference at its place, but not closer. `None` if too little of it lies in the photo, or there is too little in
+    /// common to tell.
     pub(crate) fn of(
         target: &Target<'_>,
         canvas: &Canvas,
@@ -152,7 +156,7 @@ impl Fit {
         if !is_telling {
             return None;
         }
-        let closer = Closer::of(setting.detail, pose, canvas);
+        let not_closer = Closer::default();
         let measures = [
             surprise(fine),
             surprise(correlated(&reference_all, &photo_all, inside)),
@@ -172,13 +176,19 @@ impl Fit {
             if setting.is_small { 0.0 } else { ln(setting.votes as f32 + 1.0) },
             (64.0 - f32::from(setting.distance.bits())).max(0.0) / 16.0,
             f32::from(u8::from(setting.is_small)),
-            closer.denied(),
-            closer.unlike(),
+            not_closer.denied(),
+            not_closer.unlike(),
         ];
         let covered =
             (0..N_CELLS).filter(|&k| inside[k] && off(k) > COVERED).count() as f32 / n_inside as f32;
         let n_exact = structured.iter().filter(|&&k| is_sharp(k) && off(k) < 5.0).count();
         Some(Self { measures, covered, n_exact })
+    }
+
+    /// The fit after a closer look.
+    pub(crate) fn with(mut self, closer: &Closer) -> Self {
+        self.measures[CLOSER].copy_from_slice(&[closer.denied(), closer.unlike()]);
+        self
     }
 }
 

@@ -13,6 +13,7 @@ use touchstone_types::{Alteration, HammingDistance, Hash256, Overlay, PhotoFeatu
 
 use crate::align::{Pose, Target, align};
 use crate::alteration;
+use crate::closer::Closer;
 use crate::detail::Detail;
 use crate::fit::{Fit, Measures, Setting};
 use crate::pdq::{SYMMETRIES, undone_by};
@@ -306,7 +307,8 @@ impl PhotoIndex {
         let fits = [aligned, pose]
             .into_iter()
             .filter_map(|pose| Some((pose, Fit::of(&target, &sight.canvas, &pose, &setting)?)));
-        let (pose, Fit { measures, covered, n_exact, .. }) = fits.max_by_key(|(_, fit)| fit.n_exact)?;
+        let (pose, fit) = fits.max_by_key(|(_, fit)| fit.n_exact)?;
+        let Fit { measures, covered, n_exact } = fit.with(&Closer::of(detail, &pose, &sight.canvas));
         Some(Candidate { reference, measures, pose, covered, n_exact })
     }
 
