@@ -5,7 +5,8 @@
 //! Image Registration Technique", IJCAI 1981; S. Benhimane and E. Malis, "Real-time image-based tracking of planes", IROS 2004, for
 //! the mean of both gradients). Cells that fit badly count little, so that what lies over the picture does not push it away.
 
-use crate::layout::{CELLS, Canvas, Cells, Layout, N_CELLS, smoothed};
+use crate::fit::AGREES;
+use crate::layout::{CELLS, Canvas, Cells, Layout, N_CELLS, correlation, fine_structure, smoothed};
 
 /// Where points of the reference (0 to 1 along each side) lie in the photo (pixels of its canvas): `a` times the point plus `b`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,9 +58,11 @@ pub(crate) struct Under {
 const N_ROUNDS: usize = 10;
 const N_COARSE_ROUNDS: usize = 4;
 
-/// After the coarse rounds this share of the cells must be within so many grey values of what is expected.
+/// After the coarse rounds this share of the cells must be within so many grey values of what is expected, and the fine structure of
+/// those that agree must be so much alike.
 const HOPEFUL_SHARE: f32 = 0.6;
 const ROUGHLY: f32 = 28.0;
+const HOPEFUL_FINE: f32 = 0.5;
 
 /// A reference of which less lies in the photo cannot be told.
 const MIN_INSIDE: usize = N_CELLS / 8;
@@ -75,8 +78,9 @@ const BLACK_SCALE: f32 = 20.0;
 /// With fewer cells that are neither white nor black, all have to tell the tone.
 const MIN_TELLING: usize = 20;
 
-/// Samples along each side of a cell.
+/// Samples along each side of a cell: to measure how it fits, and to move it there.
 const SAMPLES: usize = 3;
+const SAMPLES_TO_MOVE: usize = 2;
 
 impl Pose {
     pub(crate) fn apply(&self, x: f32, y: f32) -> (f32, f32) {
@@ -114,9 +118,14 @@ impl Pose {
 
     /// The photo under each cell.
     pub(crate) fn under(&self, canvas: &Canvas) -> Under {
+        self.sampled::<SAMPLES>(canvas)
+    }
+
+    /// The photo under each cell, of which so many samples are taken along each side.
+    fn sampled<const SAMPLES: usize>(&self, canvas: &Canvas) -> Under {
         const CELL: f32 = 1.0 / CELLS as f32;
         let (across, down) = self.sides();
-        let level = canvas.level(across.min(down) * CELL);
+        let level = canvas.level(across.min(down) * CELL, SAMPLES as f32 - 0.5);
         let mut under = Under { luma: Box::new([0.0; N_CELLS]), inside: Box::new([false; N_CELLS]) };
         for k in 0..N_CELLS {
             let (column, row) = ((k % CELLS) as f32, (k / CELLS) as f32);
@@ -159,7 +168,11 @@ impl Tone {
         for mut tone in starts {
             for _ in 0..5 {
                 let weights = tone.weights(luma, &tone.expected(luma, target), under, 3.0);
+                let before = tone;
                 tone = tone.fitted(luma, target, under, &weights);
+                if (tone.gain - before.gain).abs() < 0.002 && (tone.bias - before.bias).abs() < 0.2 {
+                    break;
+                }
             }
             let expected = tone.expected(luma, target);
             let differences = (0..N_CELLS).filter(|&k| under.inside[k]).map(|k| under.luma[k] - expected[k]);
@@ -266,11 +279,11 @@ pub(crate) fn align(target: &Target<'_>, canvas: &Canvas, mut pose: Pose) -> Opt
     let smooth = smoothed(&target.luma, &[true; N_CELLS]);
     let mut tone = Tone::SAME;
     for round in 0..N_ROUNDS {
-        let mut under = pose.under(canvas);
+        let coarse = round < N_COARSE_ROUNDS;
+        let mut under = pose.sampled::<SAMPLES_TO_MOVE>(canvas);
         if under.n_inside() < MIN_INSIDE {
             return None;
         }
-        let coarse = round < N_COARSE_ROUNDS;
         let luma: &Cells = if coarse { &smooth } else { &target.luma };
         if coarse {
             under.luma = smoothed(&under.luma, &under.inside);
@@ -294,10 +307,16 @@ pub(crate) fn align(target: &Target<'_>, canvas: &Canvas, mut pose: Pose) -> Opt
     AREA.contains(&(pose.determinant().abs() / whole)).then_some(pose)
 }
 
-/// Whether most cells are roughly as expected, so that going on is worth while.
+/// Whether most cells are roughly as expected, and those that agree look alike, so that going on is worth while.
 fn is_hopeful(expected: &Cells, under: &Under) -> bool {
-    let near = |&k: &usize| under.inside[k] && (under.luma[k] - expected[k]).abs() < ROUGHLY;
-    (0..N_CELLS).filter(near).count() as f32 >= HOPEFUL_SHARE * under.n_inside() as f32
+    let off = |k: usize| (under.luma[k] - expected[k]).abs();
+    let n_near = (0..N_CELLS).filter(|&k| under.inside[k] && off(k) < ROUGHLY).count();
+    if (n_near as f32) < HOPEFUL_SHARE * under.n_inside() as f32 {
+        return false;
+    }
+    let agrees: [bool; N_CELLS] = std::array::from_fn(|k| under.inside[k] && off(k) < AGREES);
+    let (reference, photo) = (fine_structure(expected, &agrees), fine_structure(&under.luma, &agrees));
+    correlation((0..N_CELLS).filter(|&k| agrees[k]).map(|k| (reference[k], photo[k]))) >= HOPEFUL_FINE
 }
 
 /// One step of Gauss and Newton, in shares of the reference's sides.

@@ -8,7 +8,7 @@ use crate::detail::Detail;
 use crate::layout::{CELLS, COLOUR_CELLS, Canvas, Cells, N_CELLS, correlation, fine_structure};
 
 /// A cell agrees if its luma is so near to what the reference says.
-const AGREES: f32 = 14.0;
+pub(crate) const AGREES: f32 = 14.0;
 
 /// A cell as far off as this has something else on it.
 const COVERED: f32 = 30.0;
@@ -109,9 +109,15 @@ impl Fit {
         setting: &Setting<'_>,
     ) -> Option<Self> {
         let luma = &target.luma;
+        let (across, down) = pose.sides();
+        let stretch = ln(across / down.max(1e-6) / setting.detail.aspect()).abs();
+        if stretch.is_nan() || stretch >= 0.5 {
+            return None;
+        }
         let under = pose.under(canvas);
         let n_inside = under.n_inside();
-        if n_inside < N_CELLS / 8 {
+        let area = n_inside as f32 / N_CELLS as f32;
+        if area < 0.2 {
             return None;
         }
         let tone = Tone::found(luma, target, &under);
@@ -125,6 +131,9 @@ impl Fit {
         let agrees: [bool; N_CELLS] = std::array::from_fn(|k| inside[k] && off(k) < AGREES);
         let agreeing: Vec<usize> = (0..N_CELLS).filter(|&k| agrees[k]).collect();
         let n_agreeing = agreeing.len() as f32;
+        if n_agreeing < 0.5 * n_inside as f32 {
+            return None;
+        }
         let over_agreeing = |value: &dyn Fn(usize) -> f32| {
             agreeing.iter().map(|&k| value(k)).sum::<f32>() / n_agreeing.max(1.0)
         };
@@ -134,28 +143,22 @@ impl Fit {
             correlation((0..N_CELLS).filter(|&k| known[k]).map(|k| (a[k], b[k])))
         };
         let (reference, photo) = fine_of(&agrees);
-        let (reference_all, photo_all) = fine_of(inside);
         let fine = correlated(&reference, &photo, &agrees);
         let structured: Vec<usize> =
             agreeing.iter().copied().filter(|&k| reference[k].abs() >= STRUCTURE).collect();
+        if fine < 0.85 || structured.len() < 8 {
+            return None;
+        }
+        let colours = Colours::of(target, canvas, pose, tone, &agrees);
+        if !colours.is_grey_copy && colours.most >= OTHER_COLOUR {
+            return None;
+        }
+        let (reference_all, photo_all) = fine_of(inside);
         let is_sharp = |k: usize| (reference[k] - photo[k]).abs() < 0.25 * reference[k].abs() + 1.0;
         let share = |holds: &dyn Fn(usize) -> bool| {
             structured.iter().filter(|&&k| holds(k)).count() as f32 / structured.len().max(1) as f32
         };
         let texture = over_agreeing(&|k| reference[k] * reference[k]).sqrt();
-        let colours = Colours::of(target, canvas, pose, tone, &agrees);
-        let (across, down) = pose.sides();
-        let stretch = ln(across / down.max(1e-6) / setting.detail.aspect()).abs();
-        let area = n_inside as f32 / N_CELLS as f32;
-        let is_telling = structured.len() >= 8
-            && area >= 0.2
-            && fine >= 0.85
-            && stretch < 0.5
-            && (colours.is_grey_copy || colours.most < OTHER_COLOUR)
-            && n_agreeing >= 0.5 * n_inside as f32;
-        if !is_telling {
-            return None;
-        }
         let not_closer = Closer::default();
         let measures = [
             surprise(fine),

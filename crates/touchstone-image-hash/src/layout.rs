@@ -180,9 +180,9 @@ impl Canvas {
         f32::from(self.luma[0].values[y * self.luma[0].width + x])
     }
 
-    /// The luma at a point, from the coarsest level on which `footprint` pixels of the canvas are still some pixels.
-    pub(crate) fn level(&self, footprint: f32) -> Level<'_> {
-        self.asked_by_points(coarsest(&self.luma, footprint, 2.5))
+    /// The luma at a point, from the coarsest level on which `footprint` pixels of the canvas are still `wanted` pixels.
+    pub(crate) fn level(&self, footprint: f32, wanted: f32) -> Level<'_> {
+        self.asked_by_points(coarsest(&self.luma, footprint, wanted))
     }
 
     /// The luma at a point, from the coarsest level whose pixels are no larger than `footprint` pixels of the working size.

@@ -39,7 +39,7 @@ impl Turned {
         let (width, height) = (canvas.width(), canvas.height());
         let middle = (width as f32 / 2.0, height as f32 / 2.0);
         let mut turned = Self { windows: Vec::new(), cosine, sine, middle };
-        let level = canvas.level(1.0);
+        let level = canvas.level(1.0, 1.0);
         let mut values = Vec::with_capacity(width * height);
         for y in 0..height {
             for x in 0..width {
