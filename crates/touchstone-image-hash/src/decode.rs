@@ -5,6 +5,7 @@
 //! Crate `image` reads PNG, WebP, GIF and BMP; JPEG, by far the most frequent, is read by the decoder that `image` itself uses,
 //! because that decoder can leave the colours out.
 
+mod animation;
 mod jpeg;
 mod png;
 mod webp;
@@ -75,7 +76,8 @@ pub(crate) enum Colours {
 /// Decodes a JPEG, PNG, WebP, GIF or BMP picture, recognised by its first bytes.
 ///
 /// The EXIF orientation is applied, transparency is laid over white, 16-bit samples are rounded to 8 bits, palettes and CMYK
-/// become red, green and blue. Of an animated file the first frame alone is read. Colour profiles are ignored, as PDQ's reference
+/// become red, green and blue. Of an animated file one frame is read: the first that is not blank, of
+/// the first eight. Colour profiles are ignored, as PDQ's reference
 /// program ignores them.
 ///
 /// # Errors
@@ -94,7 +96,8 @@ pub(crate) fn decode_colours(
 ) -> Result<Picture, DecodeError> {
     limits.check_bytes(bytes.len())?;
     let mut is_chroma = false;
-    let (image, orientation) = match image::guess_format(bytes) {
+    let format = image::guess_format(bytes);
+    let (image, orientation) = match format {
         Ok(ImageFormat::Jpeg) => {
             let (image, orientation, chroma) = jpeg::decode(bytes, limits, colours)?;
             is_chroma = chroma;
@@ -112,6 +115,11 @@ pub(crate) fn decode_colours(
         _ => return Err(DecodeError::UnknownFormat),
     };
     let mut image = opaque(image);
+    if let Ok(format @ (ImageFormat::Gif | ImageFormat::Png | ImageFormat::WebP)) = format
+        && animation::is_blank(&image)
+    {
+        image = animation::first_telling_frame(bytes, format, &image, limits.max_pixels).unwrap_or(image);
+    }
     image.apply_orientation(orientation);
     let (width, height) = (image.width(), image.height());
     let picture = match image {

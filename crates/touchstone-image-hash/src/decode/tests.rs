@@ -158,18 +158,6 @@ fn small_jpegs_have_the_samples_that_libjpeg_gives_them() {
     }
 }
 
-#[test]
-fn an_animation_gives_its_first_frame() {
-    let mut bytes = Vec::new();
-    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
-    for shade in [40, 200] {
-        let frame = image::RgbaImage::from_pixel(6, 4, image::Rgba([shade, shade, shade, 255]));
-        encoder.encode_frame(image::Frame::new(frame)).unwrap();
-    }
-    drop(encoder);
-    assert_eq!(decoded(&bytes), Picture::from_rgb(6, 4, vec![40; 72]).unwrap());
-}
-
 /// On processors with and without the wide instructions that the JPEG decoder makes use of, pixels are the same.
 #[test]
 fn jpeg_pixels_do_not_depend_on_the_processor() {

@@ -12,7 +12,8 @@ macro_rules! files {
 
 /// Files of every format that is read, each a few hundred bytes: an invented picture of 40x30 pixels, written by Pillow.
 fn pictures() -> Vec<(&'static str, &'static [u8])> {
-    files!["alpha.png" "animated.gif" "animated.webp" "baseline_420.jpg" "cmyk.jpg" "grey.jpg" "grey16.png" "lossless.webp"
+    files!["alpha.png" "animated.gif" "animated.webp" "baseline_420.jpg" "blank_first.gif" "blank_first.png"
+        "blank_first.webp" "cmyk.jpg" "grey.jpg" "grey16.png" "lossless.webp"
         "lossy.webp" "lossy_alpha.webp" "palette.bmp" "palette.png" "plain.bmp" "progressive.jpg" "still.gif" "turned.jpg"
         "turned.png" "turned.webp"]
 }
