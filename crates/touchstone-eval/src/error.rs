@@ -27,7 +27,7 @@ pub enum EvalError {
         /// What is wrong with it.
         source: ParseError,
     },
-    /// A row of a CSV file (`labels.csv`, `queries.csv`) is malformed, stands twice, or names a file that cannot be used.
+    /// A row of a CSV file (`labels.csv`, `queries.csv`, `train.csv`) is malformed, stands twice, or names a file that cannot be used.
     #[error("{}, line {line}: {problem}", path.display())]
     Label {
         /// The file.
@@ -72,8 +72,8 @@ pub enum EvalError {
         problem: String,
     },
     /// A CSV file with a header alone.
-    #[error("{}: the file has no rows, so there is nothing to judge: add one for each photo", path.display())]
-    NoQueries {
+    #[error("{}: the file has no rows, so there is nothing to judge: add some below its header", path.display())]
+    NoRows {
         /// The file.
         path: PathBuf,
     },
@@ -112,6 +112,16 @@ impl EvalError {
         match source.kind() {
             std::io::ErrorKind::NotFound => Self::NoFile { path: path.to_owned(), expected },
             _ => Self::io(path, "reading", source),
+        }
+    }
+
+    /// What is wrong with a CSV file, with its line.
+    pub(crate) fn csv(path: &std::path::Path, error: csv::Error) -> Self {
+        let line = error.position().map_or(0, csv::Position::line);
+        let problem = error.to_string();
+        match error.into_kind() {
+            csv::ErrorKind::Io(source) => Self::io(path, "reading", source),
+            _ => Self::Label { path: path.to_owned(), line, problem },
         }
     }
 

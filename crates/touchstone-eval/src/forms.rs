@@ -87,11 +87,11 @@ pub fn read_listings(path: &Path) -> Result<Vec<Listing>, EvalError> {
 pub fn read_labels(path: &Path) -> Result<Vec<Label>, EvalError> {
     let file = fs::File::open(path).map_err(|e| EvalError::io(path, "reading", e))?;
     let mut rows = csv::Reader::from_reader(BufReader::new(file));
-    let columns = columns(rows.headers().map_err(|e| csv_error(path, e))?)
+    let columns = columns(rows.headers().map_err(|e| EvalError::csv(path, e))?)
         .map_err(|problem| EvalError::Label { path: path.to_owned(), line: 1, problem })?;
     let (mut labels, mut seen) = (Vec::new(), BTreeSet::new());
     for row in rows.records() {
-        let row = row.map_err(|e| csv_error(path, e))?;
+        let row = row.map_err(|e| EvalError::csv(path, e))?;
         let line = row.position().map_or(0, csv::Position::line);
         let wrong = |problem: String| EvalError::Label { path: path.to_owned(), line, problem };
         let label = label(columns.map(|at| &row[at])).map_err(wrong)?;
@@ -176,15 +176,6 @@ fn label([id, version, label, behaviour, week]: [&str; 5]) -> Result<Label, Stri
 
 fn number<T: std::str::FromStr>(column: &str, text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| format!("{column}: \"{text}\" is no whole number"))
-}
-
-fn csv_error(path: &Path, error: csv::Error) -> EvalError {
-    let line = error.position().map_or(0, csv::Position::line);
-    let problem = error.to_string();
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => EvalError::io(path, "reading", source),
-        _ => EvalError::Label { path: path.to_owned(), line, problem },
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //!
 //! DIR/{catalog.jsonl, cases.jsonl}   ──▶ brands ──┐
 //! DIR/{references/*, queries.csv}     ──▶ photos ──┤
+//! DIR/{train.csv, test.csv}           ──▶ tables ──┤
 //! DIR/{catalog.jsonl, queries.jsonl} ──▶ search ──┴──▶ FormReport: flat metrics under fixed names
 //! ```
 //!
@@ -43,6 +44,7 @@ mod report;
 mod rows;
 mod search;
 mod shares;
+mod tables;
 mod training;
 
 pub use brands::eval_brands;
@@ -56,4 +58,5 @@ pub use pairs::{
 pub use photos::{eval_photos, training_photos};
 pub use report::{ListingsReport, report};
 pub use search::{eval_search, eval_search_in};
+pub use tables::{eval_tables, read_table};
 pub use training::training_table;

@@ -289,7 +289,7 @@ fn queries(folder: &Path, names: &[String]) -> Result<Vec<Query>, EvalError> {
         let reference = if reference.is_empty() { None } else { Some(position(reference)?) };
         queries.push(Query { line, file: file.to_owned(), reference, transform: transform.to_owned() });
     }
-    if queries.is_empty() { Err(EvalError::NoQueries { path }) } else { Ok(queries) }
+    if queries.is_empty() { Err(EvalError::NoRows { path }) } else { Ok(queries) }
 }
 
 fn bad_row(folder: &Path, line: u64, problem: String) -> EvalError {

@@ -10,6 +10,7 @@ use serde_json::json;
 use touchstone_classifier::Bundle;
 use touchstone_eval::{
     FormReport, eval_brands, eval_pairs, eval_pairs_with, eval_photos, eval_search, eval_search_in,
+    eval_tables,
 };
 use touchstone_pipeline::{PairMatcher, read_photo_score};
 use touchstone_text::Lexicon;
@@ -52,6 +53,8 @@ enum Form {
     Pairs,
     /// references/*, queries.csv: photos and the reference that each was made of, if any
     Photos,
+    /// train.csv, test.csv: rows of numbers with a label, on which the classifier is trained and judged
+    Tables,
 }
 
 pub(crate) fn run(args: &EvalArgs) -> Outcome {
@@ -70,6 +73,7 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome {
             Some((path, bundle)) => (with_matcher(&args.dir, path, &bundle)?, Some(bundle.id())),
             None => (eval_pairs(&args.dir, args.seed).or_bad_input()?, None),
         },
+        Form::Tables => (eval_tables(&args.dir, args.seed).or_bad_input()?, None),
         Form::Photos => {
             let bundle = match model {
                 Some((_, bundle)) => bundle,
