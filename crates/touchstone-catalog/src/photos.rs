@@ -1,8 +1,9 @@
 //! The reference photos of the active records, searchable.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use touchstone_image_hash::{MatchSettings, Photo, PhotoIndex};
+use touchstone_image_hash::{MatchSettings, Photo, PhotoIndex, surety};
 use touchstone_types::{
     Bank, BrandId, CatalogKey, CatalogRecord, PhotoFeatures, PhotoMatch, PhotoSearch, Probability, Reference,
 };
@@ -83,12 +84,8 @@ impl Photos {
         {
             photos.add_matches(bank, image_idx, photo, settings, proposed, &mut found);
         }
-        let score = |m: &PhotoMatch| m.score.map_or(0.0, Probability::get);
-        found.sort_by(|a, b| {
-            score(b)
-                .total_cmp(&score(a))
-                .then_with(|| (a.distance, &a.reference).cmp(&(b.distance, &b.reference)))
-        });
+        // Stable, so that equally sure ones stay as the index ranks them.
+        found.sort_by_key(|m| Reverse(surety(m.score.map(Probability::get))));
         found
     }
 

@@ -5,7 +5,7 @@ use touchstone_types::HammingDistance;
 use crate::align::{Pose, Target, Tone, channels_of};
 use crate::closer::Closer;
 use crate::detail::Detail;
-use crate::layout::{CELLS, COLOUR_CELLS, Canvas, Cells, N_CELLS, correlation, fine_structure};
+use crate::layout::{CELLS, COLOUR_CELLS, Canvas, Cells, Layout, N_CELLS, correlation, fine_structure};
 
 /// A cell agrees if its luma is so near to what the reference says.
 pub(crate) const AGREES: f32 = 14.0;
@@ -39,7 +39,7 @@ const STRUCTURE: f32 = 4.0;
 /// | `grey` | 1 for a grey copy of a coloured reference: the differences of colour are then 0 | 0 or 1 |
 /// | `stretch` | ten times the logarithm of the change of aspect ratio, absolute | 0 to 5 |
 /// | `area` | share of the reference inside the photo | 0 to 1 |
-/// | `texture` | ln of the strength of the reference's fine structure, grey values | −0.7 to 4 |
+/// | `texture` | ln of the strength of the reference's fine structure, grey values | −0.7 to 4.9 |
 /// | `structured` | ln of one more than the number of agreeing cells with structure | 0 to 6.4 |
 /// | `votes` | ln of one more than the number of windows that agree; 0 for small photos | 0 to 3.6 |
 /// | `hash` | by how many bits, in sixteens, the whole-picture hashes are nearer than 64 | 0 to 4 |
@@ -70,6 +70,9 @@ pub const MEASURES: [&str; N_MEASURES] = [
 ];
 
 pub(crate) const N_MEASURES: usize = 20;
+
+/// Where `colour` stands among the [`Measures`].
+pub(crate) const COLOUR: usize = 8;
 
 /// What the second look measures of one reference laid over one photo; see [`MEASURES`].
 pub type Measures = [f32; N_MEASURES];
@@ -202,6 +205,24 @@ fn surprise(correlation: f32) -> f32 {
 
 fn ln(x: f32) -> f32 {
     libm::log(f64::from(x)) as f32
+}
+
+/// How far the colours under a reference are from its own: of its colour cells that lie in the photo, the one that a quarter is further off
+/// than, in grey values of both chromas together. Shades of one design differ in little else. Much cheaper than a second look; 0 for a grey photo.
+pub(crate) fn off_colour(layout: &Layout, canvas: &Canvas, pose: &Pose) -> f32 {
+    if canvas.is_grey() {
+        return 0.0;
+    }
+    let middle = |cell: usize| (cell as f32 + 0.5) / COLOUR_CELLS as f32;
+    let cells = (0..COLOUR_CELLS * COLOUR_CELLS).filter_map(|cell| {
+        let (x, y) = pose.apply(middle(cell % COLOUR_CELLS), middle(cell / COLOUR_CELLS));
+        let ((wanted_blue, wanted_red), (blue, red)) = (layout.colour(cell), canvas.colour(x, y));
+        canvas.holds(x, y).then(|| (blue - wanted_blue).abs() + (red - wanted_red).abs())
+    });
+    let mut off: Vec<f32> = cells.collect();
+    off.sort_unstable_by(f32::total_cmp);
+    // Not the middle one: half of a picture is often white ground, which all shades have in common.
+    off.get(off.len() * 3 / 4).copied().unwrap_or(f32::INFINITY)
 }
 
 /// How the colours differ where the luma agrees.

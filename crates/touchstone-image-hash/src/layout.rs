@@ -213,6 +213,12 @@ impl Canvas {
         (self.blue.at(x, y), self.red.at(x, y))
     }
 
+    /// Whether there is no more colour in it than JPEG leaves in a grey picture.
+    pub(crate) fn is_grey(&self) -> bool {
+        let off = |plane: &Bytes| plane.values.iter().map(|v| u64::from(v.abs_diff(128))).sum::<u64>();
+        off(&self.blue) + off(&self.red) <= self.blue.values.len() as u64
+    }
+
     /// About how many bytes of memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         self.luma

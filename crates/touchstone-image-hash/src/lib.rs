@@ -80,7 +80,9 @@ mod windows;
 pub use decode::{DecodeLimits, decode};
 pub use error::DecodeError;
 pub use fit::{MEASURES, Measures};
-pub use matching::{Candidate, DEFAULT_RADIUS, MIN_QUALITY, MatchSettings, PhotoIndex, ReferenceMatch};
+pub use matching::{
+    Candidate, DEFAULT_RADIUS, MIN_QUALITY, MatchSettings, PhotoIndex, ReferenceMatch, surety,
+};
 pub use pdq::{Dihedral, Pdq};
 pub use photo::{Photo, features, hash, photo};
 pub use picture::Picture;

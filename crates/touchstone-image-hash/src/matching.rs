@@ -15,7 +15,7 @@ use crate::align::{Pose, Target, align};
 use crate::alteration;
 use crate::closer::Closer;
 use crate::detail::Detail;
-use crate::fit::{Fit, Measures, Setting};
+use crate::fit::{COLOUR, Fit, Measures, Setting, off_colour};
 use crate::pdq::{SYMMETRIES, undone_by};
 use crate::photo::Photo;
 use crate::score::PhotoScore;
@@ -38,8 +38,14 @@ const MAX_BY_HASH: usize = 6;
 /// The same of the references with most votes.
 const MAX_BY_WINDOWS: usize = 8;
 
-/// So many at most get a second look for either reason, whatever comes of it.
+/// So many at most get a second look for either reason, whatever comes of it; those that are proposed, as many again.
 const MAX_LOOKS: usize = 16;
+
+/// Rivals for a second look are sorted by colour; so many at most.
+const MAX_RIVALS: usize = 128;
+
+/// A reference whose hash is not further off than the nearest one's by more than this is its rival.
+const RIVAL_BITS: u16 = 24;
 
 /// The references with most votes that get a second look at each angle of a turned photo.
 const MAX_TURNED: usize = 8;
@@ -72,6 +78,18 @@ pub struct ReferenceMatch {
     pub score: Option<f64>,
     /// Where the reference lies in the photo; `None` where the reference has nothing but its hash.
     pub overlay: Option<Overlay>,
+}
+
+impl ReferenceMatch {
+    /// The score in whole hundredths, by which matches are ranked: what scores differ in beyond these says nothing. 0 without a score.
+    pub fn surety(&self) -> u8 {
+        surety(self.score)
+    }
+}
+
+/// See [`ReferenceMatch::surety`].
+pub fn surety(score: Option<f64>) -> u8 {
+    (100.0 * score.unwrap_or(0.0)).round() as u8
 }
 
 /// A reference that was laid over a photo, with what the second look measured: what a [`PhotoScore`] is trained on.
@@ -147,7 +165,7 @@ impl PhotoIndex {
         }
     }
 
-    /// Every reference that the photo is a copy of: the surest first, then the nearest by hash, then by position.
+    /// Every reference that the photo is a copy of: the surest first, then the nearest in colour, then by hash, then by position.
     ///
     /// `proposed` are references that something else speaks for: if they share windows with the photo, they get a second look
     /// whatever else shares more. Where the index does not [search all](Self::searches_all), only they and those near by hash do.
@@ -158,24 +176,25 @@ impl PhotoIndex {
         proposed: &[usize],
     ) -> Vec<ReferenceMatch> {
         let near = self.near(photo);
-        let told = |candidates: Vec<Candidate>| -> Vec<ReferenceMatch> {
+        let told = |candidates: Vec<Candidate>| -> Vec<(f32, ReferenceMatch)> {
             let scored = candidates.iter().filter_map(|candidate| {
                 let score = settings.score.probability(&candidate.measures);
-                (score >= settings.score.threshold()).then(|| self.told(photo, candidate, score))
+                let is_match = score >= settings.score.threshold();
+                is_match.then(|| (candidate.measures[COLOUR], self.told(photo, candidate, score)))
             });
             scored.collect()
         };
         let mut found = told(self.upright(photo, &near, proposed));
-        found.extend(self.by_hash_alone(photo, &near, settings.radius));
+        found.extend(self.by_hash_alone(photo, &near, settings.radius).into_iter().map(|m| (0.0, m)));
         if found.is_empty() {
             found = told(self.turned(photo, &near, proposed));
         }
-        found.sort_by(|a, b| {
-            let score = |m: &ReferenceMatch| m.score.unwrap_or(0.0);
+        found.sort_by(|(off, a), (other_off, b)| {
             let rank = |m: &ReferenceMatch| (m.distance, m.reference);
-            score(b).total_cmp(&score(a)).then_with(|| rank(a).cmp(&rank(b)))
+            let surer = b.surety().cmp(&a.surety());
+            surer.then_with(|| off.total_cmp(other_off)).then_with(|| rank(a).cmp(&rank(b)))
         });
-        found
+        found.into_iter().map(|(_, found)| found).collect()
     }
 
     /// The references that a second look is worth, each at the place where it fits best, by position.
@@ -232,14 +251,20 @@ impl PhotoIndex {
         let sight = &*photo.sight;
         let (width, height) = (sight.canvas.width() as f32, sight.canvas.height() as f32);
         let (across, down) = (width / sight.width, height / sight.height);
-        let hits = self.hits(&sight.windows, near, proposed, MAX_LOOKS);
+        let hits =
+            self.hits(photo, &sight.windows, near, proposed, MAX_LOOKS, |hit| self.place(hit, across, down));
         let votes = |reference: usize| {
             hits.iter().filter(|hit| hit.reference == reference).map(|hit| hit.votes).max().unwrap_or(0)
         };
         let look = |reference: usize, pose: Pose| self.second_look(photo, reference, pose, votes(reference));
-        let near = near.iter().filter(|near| self.has_detail(near.reference)).take(MAX_LOOKS);
-        let by_hash =
-            near.filter_map(|near| look(near.reference, whole_picture(near.transform, width, height)));
+        let filled = |near: &Near| Some(whole_picture(near.transform, width, height));
+        let by_hash = self.detailed(near).take(MAX_RIVALS);
+        let mut by_hash: Vec<&Near> = by_hash.collect();
+        let last = by_hash.first().map_or(0, |first| first.distance.bits() + RIVAL_BITS);
+        let n_rivals = by_hash.partition_point(|near| near.distance.bits() <= last);
+        self.sort_by_colour(photo, &mut by_hash[..n_rivals], |near| (near.reference, filled(near)));
+        let by_hash = by_hash.into_iter().take(MAX_LOOKS);
+        let by_hash = by_hash.filter_map(|near| look(near.reference, filled(near)?));
         let mut candidates: Vec<Candidate> = by_hash.take(MAX_BY_HASH).collect();
         let mut n_left = MAX_BY_WINDOWS;
         for hit in &hits {
@@ -263,9 +288,9 @@ impl PhotoIndex {
             return candidates;
         }
         for turned in photo.sight.turned() {
-            for hit in self.hits(&turned.windows, near, proposed, MAX_TURNED) {
-                if let Some(place) = self.place(&hit, 1.0, 1.0) {
-                    let pose = turned.turned_back(&place);
+            let place = |hit: &Hit| Some(turned.turned_back(&self.place(hit, 1.0, 1.0)?));
+            for hit in self.hits(photo, &turned.windows, near, proposed, MAX_TURNED, place) {
+                if let Some(pose) = place(&hit) {
                     candidates.extend(self.second_look(photo, hit.reference, pose, hit.votes));
                 }
             }
@@ -273,14 +298,55 @@ impl PhotoIndex {
         best_of_each(candidates)
     }
 
-    /// The references with most votes of these windows, among those that are looked for.
-    fn hits(&self, windows: &[Window], near: &[Near], proposed: &[usize], max: usize) -> Vec<Hit> {
+    /// The references with most votes of these windows, among those that are looked for: those that rival the first for votes by
+    /// their colours at their `place`. Proposed ones come on top of `max`.
+    fn hits(
+        &self,
+        photo: &Photo,
+        windows: &[Window],
+        near: &[Near],
+        proposed: &[usize],
+        max: usize,
+        place: impl Fn(&Hit) -> Option<Pose>,
+    ) -> Vec<Hit> {
         let wanted = |reference: usize| {
             self.searches_all()
                 || proposed.contains(&reference)
-                || near.iter().take(MAX_BY_HASH).any(|near| near.reference == reference)
+                || self.detailed(near).take(MAX_BY_HASH).any(|near| near.reference == reference)
         };
-        self.windows.hits(windows, self.references.as_slice(), wanted, proposed, max)
+        let mut hits = self.windows.hits(windows, self.references.as_slice(), wanted, proposed, MAX_RIVALS);
+        let least = hits.first().map_or(0, |first| first.votes / 2);
+        let n_rivals = hits.partition_point(|hit| hit.votes > least);
+        self.sort_by_colour(photo, &mut hits[..n_rivals], |hit| (hit.reference, place(hit)));
+        let others = hits.split_off(hits.len().min(max));
+        hits.extend(others.into_iter().filter(|hit| proposed.contains(&hit.reference)).take(max));
+        hits
+    }
+
+    /// The references that can be laid over a photo.
+    fn detailed<'n>(&self, near: &'n [Near]) -> impl Iterator<Item = &'n Near> {
+        near.iter().filter(|near| self.has_detail(near.reference))
+    }
+
+    /// Sorts rivals for a second look by how near in colour each reference is at its place: there may be more shades of one design
+    /// than are looked at.
+    fn sort_by_colour<T>(
+        &self,
+        photo: &Photo,
+        rivals: &mut [T],
+        place: impl Fn(&T) -> (usize, Option<Pose>),
+    ) {
+        let off = |rival: &T| {
+            let (reference, pose) = place(rival);
+            let detail = self.references[reference].as_ref().and_then(|known| known.detail.as_ref());
+            let off =
+                detail.zip(pose).map(|(detail, pose)| off_colour(&detail.layout, &photo.sight.canvas, &pose));
+            // Whole grey values, so that others still rank those that are nearly the same in colour.
+            off.map_or(u16::MAX, |off| off as u16)
+        };
+        if rivals.len() > 1 {
+            rivals.sort_by_cached_key(off);
+        }
     }
 
     /// The place of a hit in the canvas, of which one pixel of the working size takes up `across` times `down`.

@@ -228,6 +228,33 @@ fn the_colours_of_one_product_do_not_crowd_each_other_out() {
     }
 }
 
+/// The product in one of `n` hues, all as bright.
+fn tinted(number: u32, n: u32) -> RgbImage {
+    let mut picture = product(20);
+    let angle = std::f32::consts::TAU * number as f32 / n as f32;
+    let (towards_blue, towards_red) = (45.0 * angle.cos(), 45.0 * angle.sin());
+    for pixel in picture.pixels_mut().filter(|pixel| **pixel != WHITE) {
+        let luma = 70.0 + 0.4 * f32::from(pixel.0[0]);
+        let green = luma - 0.344 * towards_blue - 0.714 * towards_red;
+        *pixel = Rgb([luma + 1.402 * towards_red, green, luma + 1.772 * towards_blue].map(|v| v as u8));
+    }
+    picture
+}
+
+#[test]
+fn of_more_colours_than_are_looked_at_the_right_one_is_found_and_first() {
+    const N: u32 = 48;
+    let index = PhotoIndex::new((0..N).map(|number| reference(&tinted(number, N))));
+    for number in (0..N).step_by(5) {
+        let whole = scaled(&tinted(number, N), 0.6);
+        for photo in [cropped(&tinted(number, N), 20, 30, 25, 25), framed(&whole, 40, WHITE), whole] {
+            let found = matches(&index, &photo);
+            let first = found.first().map(|m| m.reference);
+            assert_eq!(first, Some(number as usize), "{number}: {found:?}");
+        }
+    }
+}
+
 #[test]
 fn a_reference_of_hash_alone_is_found_by_its_hash_alone() {
     let picture = product(1);
