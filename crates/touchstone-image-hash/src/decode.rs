@@ -76,8 +76,9 @@ pub(crate) enum Colours {
 /// Decodes a JPEG, PNG, WebP, GIF or BMP picture, recognised by its first bytes.
 ///
 /// The EXIF orientation is applied, transparency is laid over white, 16-bit samples are rounded to 8 bits, palettes and CMYK
-/// become red, green and blue. Of an animated file one frame is read: the first that is not blank, of
-/// the first eight. Colour profiles are ignored, as PDQ's reference
+/// become red, green and blue. Of an animated file one frame is taken: the first that shows
+/// something by PDQ's measure of quality, of the first eight (of fewer where they have more than four times the pixels allowed together;
+/// of the first alone above half of them, and in PNGs of 16 bits). Colour profiles are ignored, as PDQ's reference
 /// program ignores them.
 ///
 /// # Errors
@@ -115,22 +116,27 @@ pub(crate) fn decode_colours(
         _ => return Err(DecodeError::UnknownFormat),
     };
     let mut image = opaque(image);
-    if let Ok(format @ (ImageFormat::Gif | ImageFormat::Png | ImageFormat::WebP)) = format
-        && animation::is_blank(&image)
-    {
-        image = animation::first_telling_frame(bytes, format, &image, limits.max_pixels).unwrap_or(image);
+    if let Ok(format @ (ImageFormat::Gif | ImageFormat::Png | ImageFormat::WebP)) = format {
+        image = animation::telling_frame(bytes, format, image, limits.max_pixels);
     }
     image.apply_orientation(orientation);
     let (width, height) = (image.width(), image.height());
-    let picture = match image {
-        DynamicImage::ImageLuma8(grey) => Picture::from_grey(width, height, grey.into_raw()),
-        coloured if is_chroma => {
-            Picture::from_luma_and_chroma(width, height, coloured.into_rgb8().into_raw())
-        }
-        coloured => Picture::from_rgb(width, height, coloured.into_rgb8().into_raw()),
+    let is_grey = matches!(image, DynamicImage::ImageLuma8(_));
+    let picture = match is_chroma && !is_grey {
+        true => Picture::from_luma_and_chroma(width, height, image.into_rgb8().into_raw()),
+        false => picture_of(image),
     };
     let empty = || DecodeError::Malformed { format: "picture", reason: "it has no pixels".to_owned() };
     picture.ok_or_else(empty)
+}
+
+/// The picture of an image of 8 bits a sample, without alpha.
+fn picture_of(image: DynamicImage) -> Option<Picture> {
+    let (width, height) = (image.width(), image.height());
+    match image {
+        DynamicImage::ImageLuma8(grey) => Picture::from_grey(width, height, grey.into_raw()),
+        coloured => Picture::from_rgb(width, height, coloured.into_rgb8().into_raw()),
+    }
 }
 
 fn decode_with_image(
@@ -141,6 +147,10 @@ fn decode_with_image(
 ) -> Result<(DynamicImage, Orientation), DecodeError> {
     let max_alloc = limits.max_alloc();
     let error = |error: ImageError| match error {
+        // The GIF decoder has words for it and no kind.
+        ImageError::Decoding(e) if e.to_string().contains("Unexpected End of File") => {
+            DecodeError::Truncated { format: name }
+        }
         ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
             DecodeError::Truncated { format: name }
         }
