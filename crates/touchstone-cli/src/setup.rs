@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -208,9 +209,14 @@ fn complete(catalog: &mut Catalog, only: Option<&BTreeSet<CatalogKey>>, pictures
     problems
 }
 
-/// Reads a file that the user named, of at most `max_bytes` bytes: it may be a device that never ends.
+/// Reads a file that the user named, of at most `max_bytes` bytes: it may be a device that never ends. A named pipe would be waited for
+/// as long as nobody writes, so it is refused; what a shell hands over below `/dev` has a writer.
 pub(crate) fn read(path: &Path, max_bytes: u64) -> Outcome<Vec<u8>> {
     let name = || format!("cannot read {}", path.display());
+    let is_handed_over = path.starts_with("/dev") || path.starts_with("/proc");
+    if !is_handed_over && path.metadata().is_ok_and(|file| file.file_type().is_fifo()) {
+        return Err(anyhow!("{} is a pipe; copy it to a file", path.display())).or_bad_input();
+    }
     let file = File::open(path).with_context(name).or_bad_input()?;
     let mut bytes = Vec::new();
     file.take(max_bytes + 1).read_to_end(&mut bytes).with_context(name).or_bad_input()?;

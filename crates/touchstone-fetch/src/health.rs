@@ -23,6 +23,9 @@ const FAIR_WAIT: Duration = Duration::from_millis(500);
 /// How often the rest is doubled, at most.
 const MAX_DOUBLINGS: u32 = 5;
 
+/// No host rests for longer, whatever the settings say.
+const MAX_REST: Duration = Duration::from_secs(24 * 3600);
+
 /// How many failing hosts are remembered. Beyond it the one that was not asked for longest is forgotten.
 const MAX_HOSTS: usize = 4096;
 
@@ -76,7 +79,8 @@ impl Health {
     }
 
     fn rest_after(&self, n_failures: u32) -> Duration {
-        self.rest.saturating_mul(1 << n_failures.saturating_sub(self.n_failures).min(MAX_DOUBLINGS))
+        let doubled = 1 << n_failures.saturating_sub(self.n_failures).min(MAX_DOUBLINGS);
+        self.rest.saturating_mul(doubled).min(MAX_REST)
     }
 
     fn failed(&self, key: &str, last: PhotoFailure) {

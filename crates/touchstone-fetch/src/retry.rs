@@ -12,6 +12,9 @@ use crate::settings::FetchSettings;
 /// A host that asks for a longer pause is not asked again for this photo.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// No pause is longer than this and half as much again, whatever the settings say.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
+
 /// Decides on repetitions. It holds its own source of chance, so that a seed makes the pauses known.
 pub(crate) struct Retries {
     n: u32,
@@ -39,7 +42,7 @@ impl Retries {
         if asked > MAX_RETRY_AFTER {
             return None;
         }
-        let mean = self.mean.saturating_mul(1 << attempt.min(16));
+        let mean = self.mean.saturating_mul(1 << attempt.min(16)).min(MAX_PAUSE);
         // Half to one and a half times the mean, so that many workers do not come back at once.
         Some(asked.saturating_add(mean.mul_f64(0.5 + self.chance())))
     }

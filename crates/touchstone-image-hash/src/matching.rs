@@ -165,7 +165,10 @@ impl PhotoIndex {
         }
     }
 
-    /// Every reference that the photo is a copy of: the surest first, then the nearest in colour, then by hash, then by position.
+    /// The references that the photo is a copy of: the surest first, then the nearest in colour, then by hash, then by position.
+    ///
+    /// Of references that are the same picture, or shades of one design, only as many are told as get a second look: 6 by hash, 8 by
+    /// windows. Turned by other than quarter turns the photo is looked at only where nothing is found as it stands.
     ///
     /// `proposed` are references that something else speaks for: if they share windows with the photo, they get a second look
     /// whatever else shares more. Where the index does not [search all](Self::searches_all), only they and those near by hash do.
@@ -175,7 +178,7 @@ impl PhotoIndex {
         settings: &MatchSettings<'_>,
         proposed: &[usize],
     ) -> Vec<ReferenceMatch> {
-        let near = self.near(photo);
+        let near = self.near(photo, settings.radius);
         let told = |candidates: Vec<Candidate>| -> Vec<(f32, ReferenceMatch)> {
             let scored = candidates.iter().filter_map(|candidate| {
                 let score = settings.score.probability(&candidate.measures);
@@ -199,14 +202,15 @@ impl PhotoIndex {
 
     /// The references that a second look is worth, each at the place where it fits best, by position.
     pub fn candidates(&self, photo: &Photo, proposed: &[usize]) -> Vec<Candidate> {
-        let near = self.near(photo);
+        let near = self.near(photo, DEFAULT_RADIUS);
         let mut candidates = self.upright(photo, &near, proposed);
         candidates.extend(self.turned(photo, &near, proposed));
         best_of_each(candidates)
     }
 
     /// The references nearest to the photo by hash, each in its nearest orientation: the nearest first.
-    fn near(&self, photo: &Photo) -> Vec<Near> {
+    /// Complete within `radius`; beyond it as far as [`PROPOSAL_RADIUS`], where the index does not search all with gaps.
+    fn near(&self, photo: &Photo, radius: HammingDistance) -> Vec<Near> {
         // In the order of the symmetries, so that the stable sort leaves the first of equally near transforms in front.
         let mut near = Vec::new();
         for transform in SYMMETRIES {
@@ -216,9 +220,9 @@ impl PhotoIndex {
                 near.push(Near { reference, distance, transform });
             };
             if self.searches_all() {
-                self.hashes.visit(query, PROPOSAL_RADIUS, add);
+                self.hashes.visit(query, radius.max(PROPOSAL_RADIUS), add);
             } else {
-                self.hashes.visit(query, DEFAULT_RADIUS, &mut add);
+                self.hashes.visit(query, radius.max(DEFAULT_RADIUS), &mut add);
                 self.hashes.candidates(query, PROPOSAL_RADIUS, ChunkFlips::One, add);
             }
         }
@@ -325,7 +329,8 @@ impl PhotoIndex {
 
     /// The references that can be laid over a photo.
     fn detailed<'n>(&self, near: &'n [Near]) -> impl Iterator<Item = &'n Near> {
-        near.iter().filter(|near| self.has_detail(near.reference))
+        let near = near.iter().take_while(|near| near.distance <= PROPOSAL_RADIUS);
+        near.filter(|near| self.has_detail(near.reference))
     }
 
     /// Sorts rivals for a second look by how near in colour each reference is at its place: there may be more shades of one design

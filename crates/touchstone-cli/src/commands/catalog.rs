@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use touchstone_types::CatalogRecord;
+use touchstone_types::{CatalogRecord, PhotoFeatures};
 
 use crate::brokers::BrokerArgs;
 use crate::compiled;
@@ -124,7 +124,8 @@ impl Counts {
                 CatalogRecord::Benign(_) => counts.benign += 1,
             }
             counts.photos += record.images().len();
-            let known = || record.images().iter().filter_map(|image| image.features.as_ref());
+            let features = || record.images().iter().filter_map(|image| image.features.as_ref());
+            let known = || features().filter(|features| features.version == PhotoFeatures::VERSION);
             counts.searchable += known().count();
             counts.hash_only += known().filter(|features| features.detail.is_none()).count();
         }

@@ -7,7 +7,7 @@ use touchstone_image_hash::{DecodeLimits, hash};
 
 use crate::fault::{End, Outcome};
 use crate::setup::read;
-use crate::terminal::{print, say};
+use crate::terminal::{plain, print, say};
 
 /// Print PDQ hash (64 hex digits), quality (0 to 100) and name of each picture
 #[derive(Debug, Args)]
@@ -33,7 +33,12 @@ pub(crate) fn run(args: &HashArgs) -> Outcome {
                 let (pdq, quality) = (found.hash().to_string(), found.quality.get());
                 print(serde_json::json!({ "pdq": pdq, "quality": quality, "file": file }).to_string())?;
             }
-            Ok(found) => print(format!("{} {} {}", found.hash(), found.quality.get(), file.display()))?,
+            Ok(found) => print(format!(
+                "{} {} {}",
+                found.hash(),
+                found.quality.get(),
+                plain(&file.display().to_string())
+            ))?,
             Err(problem) => {
                 say(format!("error: {problem}"));
                 end = End::BadInput;

@@ -47,7 +47,7 @@ enum What {
 struct Options {
     #[command(flatten)]
     setup: SetupArgs,
-    /// How many to show
+    /// How many to show; of pictures at most 10 of each bank are found
     #[arg(long, value_name = "N", default_value = "10")]
     top: NonZeroUsize,
     /// One JSON object a line

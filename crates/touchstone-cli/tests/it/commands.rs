@@ -284,6 +284,27 @@ fn catalog_check_names_photos_that_look_alike_or_have_nothing_but_a_hash() {
     );
     let counts: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!((&counts["hash_only_photos"], &counts["warnings"]), (&1.into(), &1.into()));
+    // What another version of the program computed is not searched.
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace(r#""version":1"#, r#""version":2"#)).unwrap();
+    let output = command().args(["catalog", "check", "--json"]).arg(&file).output().unwrap();
+    let counts: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&counts["hash_only_photos"], &counts["searchable_photos"]), (&0.into(), &0.into()));
+}
+
+#[cfg(unix)]
+#[test]
+fn hashes_stand_one_a_line_whatever_the_name_and_pipes_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("two\nlines.png");
+    image::RgbImage::from_pixel(80, 80, image::Rgb([9, 90, 200])).save(&picture).unwrap();
+    let output = command().arg("hash").arg(&picture).output().unwrap();
+    check_status(&output, 0);
+    assert_eq!(stdout(&output).lines().count(), 1, "{}", stdout(&output));
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let output = command().arg("hash").arg(&pipe).output().unwrap();
+    check_status(&output, 2);
+    assert!(stderr(&output).contains("is a pipe; copy it to a file"), "{}", stderr(&output));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use touchstone_image_hash::{
     DEFAULT_RADIUS, DecodeLimits, MatchSettings, Photo, PhotoIndex, PhotoScore, ReferenceMatch, features,
     photo,
 };
-use touchstone_types::{HammingDistance, PhotoFeatures};
+use touchstone_types::{HammingDistance, Hash256, PhotoFeatures};
 
 const WIDTH: u32 = 360;
 const HEIGHT: u32 = 480;
@@ -268,6 +268,25 @@ fn a_reference_of_hash_alone_is_found_by_its_hash_alone() {
     assert_eq!(found.iter().map(|m| (m.reference, m.score)).collect::<Vec<_>>(), [(1, None)]);
     assert_eq!(found[0].alteration.to_string(), "flip");
     assert_eq!(matches(&index, &cropped(&picture, 36, 48, 36, 48)), []);
+}
+
+#[test]
+fn a_hash_alone_is_found_within_any_radius() {
+    let picture = product(1);
+    let known = reference(&picture);
+    // 80 bits further.
+    let [a, b, c, d] = *known.pdq.words();
+    let pdq = Hash256::from_words([!a, b ^ 0xffff, c, d]);
+    let index = PhotoIndex::new([PhotoFeatures { pdq, detail: None, ..known }]);
+    let score = PhotoScore::default();
+    let photo = listing_photo(&picture);
+    let found = |bits: u16| {
+        let radius = HammingDistance::new(bits).unwrap();
+        index.matches(&photo, &MatchSettings { radius, score: &score }, &[]).len()
+    };
+    let distance = photo.dihedral.iter().map(|hash| hash.distance(&pdq)).min().unwrap().bits();
+    assert!(distance > 72, "{distance}");
+    assert_eq!((found(distance), found(distance - 1)), (1, 0));
 }
 
 #[test]
