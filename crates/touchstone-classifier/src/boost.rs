@@ -36,6 +36,7 @@ use tree::{Tree, VALUE_UNIT};
 
 pub use part::BoosterPart;
 pub use table::BoostTable;
+pub(crate) use table::single;
 
 /// The most features a booster may have.
 const MAX_FEATURES: usize = 32_767;

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use touchstone_types::{Contribution, Probability};
 
+use crate::boost::{Booster, single};
 use crate::calibrate::Platt;
 use crate::error::ClassifierError;
 use crate::features::FeatureNames;
@@ -17,6 +18,10 @@ use crate::math::sigmoid;
 pub enum Model {
     /// A weighted sum.
     LogisticRegression(LogisticRegression),
+    /// Boosted trees.
+    BoostedTrees(Booster),
+    /// The mean of the log-odds of both.
+    Mean(LogisticRegression, Booster),
 }
 
 impl Model {
@@ -27,15 +32,22 @@ impl Model {
     pub fn log_odds(&self, row: &[Option<f64>]) -> f64 {
         match self {
             Self::LogisticRegression(model) => model.log_odds(row),
+            Self::BoostedTrees(trees) => log_odds_of(trees, row),
+            Self::Mean(model, trees) => 0.5 * (model.log_odds(row) + log_odds_of(trees, row)),
         }
     }
 
     /// For how many features the model was fitted.
     pub fn n_features(&self) -> usize {
         match self {
-            Self::LogisticRegression(model) => model.terms().len(),
+            Self::LogisticRegression(model) | Self::Mean(model, _) => model.terms().len(),
+            Self::BoostedTrees(trees) => trees.names().len(),
         }
     }
+}
+
+fn log_odds_of(trees: &Booster, row: &[Option<f64>]) -> f64 {
+    trees.log_odds(&row.iter().map(single).collect::<Vec<f32>>())
 }
 
 /// What a classifier was trained on, kept in its file.

@@ -7,6 +7,7 @@ use crate::classifier::{Classifier, Model, TrainedOn};
 use crate::dataset::Dataset;
 use crate::error::ClassifierError;
 use crate::folds::folds;
+use crate::kinds::ModelKind;
 use crate::logistic::LogisticRegression;
 use crate::math::sigmoid;
 use crate::metrics::Metrics;
@@ -19,13 +20,16 @@ pub struct TrainSettings {
     pub l2: f64,
     /// In how many parts the rows are held out for calibration, 2 to 100. Default 5.
     pub n_folds: usize,
-    /// The seed of the folds. Default 0.
+    /// The seed of the folds, and of what boosted trees draw. Default 0.
     pub seed: u64,
+    /// The kinds of model to try, at least one: of several the one with the smallest log loss on held-out rows is kept, of equals the
+    /// first. Default: a logistic regression alone.
+    pub kinds: &'static [ModelKind],
 }
 
 impl Default for TrainSettings {
     fn default() -> Self {
-        Self { l2: 1.0, n_folds: 5, seed: 0 }
+        Self { l2: 1.0, n_folds: 5, seed: 0, kinds: &[ModelKind::LogisticRegression] }
     }
 }
 
@@ -37,6 +41,9 @@ impl TrainSettings {
         }
         if !(2..=100).contains(&self.n_folds) {
             return bad("n_folds", self.n_folds.to_string(), "2 to 100");
+        }
+        if self.kinds.is_empty() {
+            return bad("kinds", "none".to_owned(), "at least one");
         }
         Ok(())
     }
@@ -53,11 +60,16 @@ pub struct TrainingReport {
     pub base_rate: f64,
     /// The settings.
     pub settings: TrainSettings,
-    /// Measured on rows whose group neither the model nor its calibration had seen.
+    /// The kind of model that was kept.
+    pub kind: ModelKind,
+    /// What each kind that was tried does on held-out rows.
+    pub tried: Vec<(ModelKind, Metrics)>,
+    /// Measured on rows whose group neither the model nor its calibration had seen; a little flattering where several kinds were tried,
+    /// because the best was chosen on them.
     pub out_of_fold: Metrics,
     /// The calibration that was kept.
     pub calibration: Platt,
-    /// One entry a feature, in feature order.
+    /// One entry a feature, in feature order; none of trees, which have no weights.
     pub weights: Vec<FeatureWeight>,
 }
 
@@ -78,8 +90,8 @@ pub struct FeatureWeight {
     pub missing_weight: f64,
 }
 
-/// Trains a classifier: a logistic regression on all rows, calibrated on the scores that regressions of the same kind gave to rows of groups
-/// they had not seen. The same table and settings give the same classifier.
+/// Trains a classifier on all rows, of the kind that does best on held-out rows, calibrated on the scores that models of the same kind gave
+/// to rows of groups they had not seen. The same table and settings give the same classifier.
 ///
 /// # Errors
 /// A setting out of range, too few groups of a label, no feature that varies, or an optimiser that gives up.
@@ -92,20 +104,30 @@ pub fn train(
 ) -> Result<(Classifier, TrainingReport), ClassifierError> {
     settings.check()?;
     let fold_of = folds(data, settings.n_folds, settings.seed)?;
-    let log_odds = held_out_log_odds(data, settings, &fold_of)?;
-    let calibration = Platt::fit(&log_odds, data.labels());
-    let model = LogisticRegression::fit(data, settings.l2)?;
+    let mut tried = Vec::with_capacity(settings.kinds.len());
+    for &kind in settings.kinds {
+        let log_odds = held_out_log_odds(data, kind, settings, &fold_of)?;
+        let metrics = held_out_metrics(data, &log_odds, &fold_of, settings.n_folds);
+        tried.push((kind, metrics, Platt::fit(&log_odds, data.labels())));
+    }
+    let by_loss = tried.iter().min_by(|(_, a, _), (_, b, _)| a.log_loss.total_cmp(&b.log_loss));
+    let &(kind, out_of_fold, calibration) = by_loss.expect("the settings name a kind");
+    let model = kind.fit(data, settings)?;
     let trained_on = TrainedOn { n_rows: data.n_rows(), n_positive: data.n_positive(), seed: settings.seed };
     let report = TrainingReport {
         n_rows: trained_on.n_rows,
         n_positive: trained_on.n_positive,
         base_rate: trained_on.base_rate(),
         settings: *settings,
-        out_of_fold: held_out_metrics(data, &log_odds, &fold_of, settings.n_folds),
+        kind,
+        tried: tried.into_iter().map(|(kind, metrics, _)| (kind, metrics)).collect(),
+        out_of_fold,
         calibration,
-        weights: weights(data, &model),
+        weights: match &model {
+            Model::LogisticRegression(regression) | Model::Mean(regression, _) => weights(data, regression),
+            Model::BoostedTrees(_) => Vec::new(),
+        },
     };
-    let model = Model::LogisticRegression(model);
     let classifier = Classifier::new(data.names().clone(), model, calibration, trained_on)
         .expect("the model was fitted on these very columns and rows");
     Ok((classifier, report))
@@ -128,11 +150,12 @@ pub fn cross_validate(data: &Dataset, settings: &TrainSettings) -> Result<Vec<Pr
 
 fn held_out_log_odds(
     data: &Dataset,
+    kind: ModelKind,
     settings: &TrainSettings,
     fold_of: &[usize],
 ) -> Result<Vec<f64>, ClassifierError> {
     held_out(data, settings.n_folds, fold_of, |rest| {
-        let model = LogisticRegression::fit(rest, settings.l2)?;
+        let model = kind.fit(rest, settings)?;
         Ok(move |row: &[Option<f64>]| model.log_odds(row))
     })
 }
@@ -299,13 +322,48 @@ mod tests {
     fn settings_out_of_range_are_refused() {
         let (data, _) = drawn(100, 6);
         for (l2, n_folds) in [(0.0, 5), (-1.0, 5), (f64::NAN, 5), (1e7, 5), (1.0, 1), (1.0, 101)] {
-            let settings = TrainSettings { l2, n_folds, seed: 0 };
+            let settings = TrainSettings { l2, n_folds, ..TrainSettings::default() };
             assert!(
                 matches!(train(&data, &settings), Err(ClassifierError::BadSetting { .. })),
                 "{settings:?}"
             );
             assert!(cross_validate(&data, &settings).is_err());
         }
+    }
+
+    #[test]
+    fn the_kind_that_does_best_on_held_out_rows_is_kept() {
+        let kinds = ModelKind::ALL;
+        let chosen = |data: &Dataset| {
+            let (classifier, report) =
+                train(data, &TrainSettings { kinds, ..TrainSettings::default() }).unwrap();
+            let losses: Vec<f64> = report.tried.iter().map(|(_, metrics)| metrics.log_loss).collect();
+            let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+            assert_eq!((losses.len(), report.out_of_fold.log_loss), (kinds.len(), best));
+            assert_eq!(report.weights.is_empty(), matches!(classifier.model(), Model::BoostedTrees(_)));
+            let mut bundle = Bundle::new();
+            bundle.set_classifier(&classifier);
+            let read = Bundle::from_bytes(&bundle.to_bytes()).unwrap().classifier(data.names()).unwrap();
+            for row in data.rows() {
+                assert_eq!(read.probability(row), classifier.probability(row));
+            }
+            (classifier, report.kind)
+        };
+        let (line, _) = drawn(300, 8);
+        assert!(matches!(chosen(&line).1, ModelKind::LogisticRegression | ModelKind::Mean));
+        // Two features that speak only together: a weighted sum knows nothing.
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let mut both = Dataset::new(FeatureNames::new(["a", "b"]).unwrap());
+        for _ in 0..600 {
+            let (a, b) = (uniform(&mut rng) - 0.5, uniform(&mut rng) - 0.5);
+            both.push(&[Some(a), Some(b)], a * b > 0.0, None).unwrap();
+        }
+        let (classifier, kind) = chosen(&both);
+        assert!(!matches!(kind, ModelKind::LogisticRegression | ModelKind::Mean), "{kind:?}");
+        assert!(classifier.probability(&[Some(0.3), Some(0.3)]).get() > 0.9);
+        assert!(classifier.probability(&[Some(0.3), Some(-0.3)]).get() < 0.1);
+        let none = TrainSettings { kinds: &[], ..TrainSettings::default() };
+        assert!(matches!(train(&both, &none), Err(ClassifierError::BadSetting { setting: "kinds", .. })));
     }
 
     #[test]

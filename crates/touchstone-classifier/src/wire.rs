@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::boost::BoosterPart;
 use crate::calibrate::Platt;
 use crate::classifier::{Classifier, Model, TrainedOn};
 use crate::features::FeatureNames;
@@ -20,7 +21,19 @@ pub(crate) struct ClassifierPart {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum ModelPart {
-    LogisticRegression { intercept: f64, terms: Vec<TermPart> },
+    LogisticRegression {
+        intercept: f64,
+        terms: Vec<TermPart>,
+    },
+    BoostedTrees {
+        trees: BoosterPart,
+    },
+    /// The mean of both.
+    Mean {
+        intercept: f64,
+        terms: Vec<TermPart>,
+        trees: BoosterPart,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,9 +67,14 @@ impl From<&Classifier> for ClassifierPart {
         Self {
             features: classifier.names().iter().map(str::to_owned).collect(),
             model: match classifier.model() {
-                Model::LogisticRegression(model) => ModelPart::LogisticRegression {
+                Model::LogisticRegression(model) => {
+                    ModelPart::LogisticRegression { intercept: model.intercept(), terms: terms_of(model) }
+                }
+                Model::BoostedTrees(trees) => ModelPart::BoostedTrees { trees: trees.into() },
+                Model::Mean(model, trees) => ModelPart::Mean {
                     intercept: model.intercept(),
-                    terms: model.terms().iter().map(TermPart::from).collect(),
+                    terms: terms_of(model),
+                    trees: trees.into(),
                 },
             },
             calibration: CalibrationPart::Platt {
@@ -66,6 +84,10 @@ impl From<&Classifier> for ClassifierPart {
             trained_on: TrainedOnPart { n_rows, n_positive, seed },
         }
     }
+}
+
+fn terms_of(model: &LogisticRegression) -> Vec<TermPart> {
+    model.terms().iter().map(TermPart::from).collect()
 }
 
 impl From<&Term> for TermPart {
@@ -80,10 +102,16 @@ impl TryFrom<ClassifierPart> for Classifier {
 
     fn try_from(part: ClassifierPart) -> Result<Self, String> {
         let names = FeatureNames::new(part.features).map_err(|error| error.to_string())?;
+        let regression = |intercept: f64, terms: Vec<TermPart>| {
+            LogisticRegression::new(intercept, terms.into_iter().map(Term::from).collect())
+        };
         let model = match part.model {
             ModelPart::LogisticRegression { intercept, terms } => {
-                let terms = terms.into_iter().map(Term::from).collect();
-                Model::LogisticRegression(LogisticRegression::new(intercept, terms)?)
+                Model::LogisticRegression(regression(intercept, terms)?)
+            }
+            ModelPart::BoostedTrees { trees } => Model::BoostedTrees(trees.booster(&names)?),
+            ModelPart::Mean { intercept, terms, trees } => {
+                Model::Mean(regression(intercept, terms)?, trees.booster(&names)?)
             }
         };
         let CalibrationPart::Platt { slope, offset } = part.calibration;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use touchstone_classifier::{
-    Classifier, Dataset, FeatureNames, Metrics, TrainSettings, cross_validate, train,
+    Classifier, Dataset, FeatureNames, Metrics, ModelKind, TrainSettings, cross_validate, train,
 };
 use touchstone_types::Probability;
 
@@ -63,13 +63,15 @@ pub fn read_table(path: &Path) -> Result<Dataset, EvalError> {
     if data.n_rows() == 0 { Err(EvalError::NoRows { path: path.to_owned() }) } else { Ok(data) }
 }
 
-/// Trains the classifier on a folder and says how good its probabilities are.
+/// Trains the classifier on a folder, of whatever kind does best there, and says how good its probabilities are.
 ///
 /// With a `test.csv`: trained on `train.csv` alone, judged on the test rows. Without one: five folds on `train.csv`, no group split; each
 /// row is judged by a model, calibration included, that saw nothing of its fold.
 ///
 /// - `roc_auc`, `pr_auc` (average precision), `log_loss` (natural logarithm, probabilities clipped at 1e-6), `calibration_error` (ten
 ///   bins of equal size: mean of the absolute difference of probability and frequency).
+/// - `log_loss.<kind>`: of each kind of model tried, on held-out rows of `train.csv`; the best is `kept`. Within a fold the
+///   choice is made anew, on the other folds alone.
 /// - `rows_per_s`: rows judged in a second by one thread.
 ///
 /// # Errors
@@ -77,9 +79,9 @@ pub fn read_table(path: &Path) -> Result<Dataset, EvalError> {
 pub fn eval_tables(folder: &Path, seed: u64) -> Result<FormReport, EvalError> {
     let path = folder.join("train.csv");
     let data = read_table(&path)?;
-    let settings = TrainSettings { seed, ..TrainSettings::default() };
+    let settings = TrainSettings { seed, kinds: ModelKind::ALL, ..TrainSettings::default() };
     let untrainable = |source| EvalError::Untrainable { path: path.clone(), source };
-    let (classifier, _) = train(&data, &settings).map_err(untrainable)?;
+    let (classifier, report) = train(&data, &settings).map_err(untrainable)?;
     let test = folder.join("test.csv");
     let (on, found, labels) = if test.exists() {
         let rows = same_columns(&read_table(&test)?, data.names(), &test)?;
@@ -92,7 +94,11 @@ pub fn eval_tables(folder: &Path, seed: u64) -> Result<FormReport, EvalError> {
     let one_label = "all rows of test.csv have one label: ranks and calibration say nothing of them";
     let warnings = if metrics.contains_key("roc_auc") { Vec::new() } else { vec![one_label.to_owned()] };
     let set = set_name(folder);
-    Ok(FormReport { form: "tables", set, on: on.to_owned(), metrics, words: BTreeMap::new(), warnings })
+    for (kind, tried) in &report.tried {
+        metrics.insert(format!("log_loss.{}", kind.as_str().replace(' ', "_")), tried.log_loss);
+    }
+    let words = BTreeMap::from([("kept".to_owned(), report.kind.as_str().to_owned())]);
+    Ok(FormReport { form: "tables", set, on: on.to_owned(), metrics, words, warnings })
 }
 
 fn figures(found: &[Probability], labels: &[bool]) -> BTreeMap<String, f64> {

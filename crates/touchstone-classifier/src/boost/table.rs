@@ -79,14 +79,15 @@ impl BoostTable {
 
 impl From<&Dataset> for BoostTable {
     fn from(data: &Dataset) -> Self {
-        let value = |x: &Option<f64>| match x {
-            Some(x) if (*x as f32).is_finite() => *x as f32,
-            _ => f32::NAN,
-        };
         Self {
             names: data.names().clone(),
-            values: data.rows().flatten().map(value).collect(),
+            values: data.rows().flatten().map(single).collect(),
             labels: data.labels().to_vec(),
         }
     }
+}
+
+/// A value as boosters read it: what is missing or beyond single precision is NaN.
+pub(crate) fn single(value: &Option<f64>) -> f32 {
+    value.map(|x| x as f32).filter(|x| x.is_finite()).unwrap_or(f32::NAN)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use touchstone_classifier::metrics::Metrics;
-use touchstone_classifier::{Bundle, Dataset, FeatureNames, TrainSettings, cross_validate, train};
+use touchstone_classifier::{Bundle, Dataset, FeatureNames, ModelKind, TrainSettings, cross_validate, train};
 use touchstone_types::Probability;
 
 /// Reads the `train.csv` of a table; `None`, said aloud, when the data is not there.
@@ -60,6 +60,16 @@ fn shill_bidding_gets_sane_probabilities() {
     eprintln!("{found:?}");
     assert!(found.log_loss < 0.1 && found.calibration_error < 0.02, "{found:?}");
     assert!(found.roc_auc > 0.98, "{found:?}");
+}
+
+#[test]
+fn of_several_kinds_the_one_kept_beats_the_regression_alone() {
+    let Some(data) = table("shill-bidding") else { return };
+    let settings = TrainSettings { kinds: ModelKind::ALL, ..TrainSettings::default() };
+    let (_, report) = train(&data, &settings).unwrap();
+    eprintln!("{:?}", report.tried);
+    assert_ne!(report.kind, ModelKind::LogisticRegression);
+    assert!(report.out_of_fold.log_loss < 0.02 && report.out_of_fold.calibration_error < 0.005, "{report:?}");
 }
 
 #[test]
