@@ -3,6 +3,8 @@
 //! `cargo run --release -p touchstone-eval --example table_folds -- DIR N_SEEDS`: a line for each seed from 1, the fold of each row of
 //! `train.csv` in order, as a JSON list.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example says what it found")]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
