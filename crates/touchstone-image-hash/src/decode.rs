@@ -77,8 +77,8 @@ pub(crate) enum Colours {
 ///
 /// The EXIF orientation is applied, transparency is laid over white, 16-bit samples are rounded to 8 bits, palettes and CMYK
 /// become red, green and blue. Of an animated file one frame is taken: the first that shows
-/// something by PDQ's measure of quality, of the first eight (of fewer where they have more than four times the pixels allowed together;
-/// of the first alone above half of them, and in PNGs of 16 bits). Colour profiles are ignored, as PDQ's reference
+/// something by PDQ's measure of quality, of the first eight (the first alone of pictures above half of
+/// the pixels allowed, and of PNGs of 16 bits). Colour profiles are ignored, as PDQ's reference
 /// program ignores them.
 ///
 /// # Errors

@@ -16,9 +16,6 @@ use crate::pdq::Pdq;
 /// Frames looked at, the first included.
 const MAX_FRAMES: usize = 8;
 
-/// All together have at most so many times the pixels that a picture may have.
-const MAX_PICTURES: u64 = 4;
-
 /// What a decoder takes for each pixel: what was shown, what is shown, a frame as the file has it and as red, green, blue and alpha.
 const BYTES_PER_PIXEL: u64 = 18;
 
@@ -51,8 +48,7 @@ pub(super) fn telling_frame(
         return best.1;
     }
     let Some(frames) = frames(bytes, format, pixels) else { return best.1 };
-    let n_frames = usize::try_from(MAX_PICTURES * max_pixels / pixels).unwrap_or(MAX_FRAMES);
-    for frame in frames.take(n_frames.min(MAX_FRAMES)).map_while(Result::ok) {
+    for frame in frames.take(MAX_FRAMES).map_while(Result::ok) {
         let frame = opaque(DynamicImage::ImageRgba8(frame.into_buffer()));
         let quality = quality(&frame);
         if quality > best.0 {
