@@ -208,11 +208,8 @@ fn ln(x: f32) -> f32 {
 }
 
 /// How far the colours under a reference are from its own: of its colour cells that lie in the photo, the one that a quarter is further off
-/// than, in grey values of both chromas together. Shades of one design differ in little else. Much cheaper than a second look; 0 for a grey photo.
+/// than, in grey values of both chromas together. Shades of one design differ in little else. Much cheaper than a second look.
 pub(crate) fn off_colour(layout: &Layout, canvas: &Canvas, pose: &Pose) -> f32 {
-    if canvas.is_grey() {
-        return 0.0;
-    }
     let middle = |cell: usize| (cell as f32 + 0.5) / COLOUR_CELLS as f32;
     let cells = (0..COLOUR_CELLS * COLOUR_CELLS).filter_map(|cell| {
         let (x, y) = pose.apply(middle(cell % COLOUR_CELLS), middle(cell / COLOUR_CELLS));

@@ -262,8 +262,7 @@ impl PhotoIndex {
         };
         let look = |reference: usize, pose: Pose| self.second_look(photo, reference, pose, votes(reference));
         let filled = |near: &Near| Some(whole_picture(near.transform, width, height));
-        let by_hash = self.detailed(near).take(MAX_RIVALS);
-        let mut by_hash: Vec<&Near> = by_hash.collect();
+        let mut by_hash: Vec<&Near> = self.detailed(near).take(MAX_RIVALS).collect();
         let last = by_hash.first().map_or(0, |first| first.distance.bits() + RIVAL_BITS);
         let n_rivals = by_hash.partition_point(|near| near.distance.bits() <= last);
         self.sort_by_colour(photo, &mut by_hash[..n_rivals], |near| (near.reference, filled(near)));
@@ -334,7 +333,7 @@ impl PhotoIndex {
     }
 
     /// Sorts rivals for a second look by how near in colour each reference is at its place: there may be more shades of one design
-    /// than are looked at.
+    /// than are looked at. Of a grey photo they stay as they are.
     fn sort_by_colour<T>(
         &self,
         photo: &Photo,
@@ -349,7 +348,7 @@ impl PhotoIndex {
             // Whole grey values, so that others still rank those that are nearly the same in colour.
             off.map_or(u16::MAX, |off| off as u16)
         };
-        if rivals.len() > 1 {
+        if rivals.len() > 1 && !photo.sight.canvas.is_grey() {
             rivals.sort_by_cached_key(off);
         }
     }
