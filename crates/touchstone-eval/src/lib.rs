@@ -51,7 +51,7 @@ pub use brands::eval_brands;
 pub use error::EvalError;
 pub use form_report::FormReport;
 pub use forms::{Label, ListingsFolder, read_catalog, read_labels, read_listings};
-pub use market::{Behaviour, Market, MarketSettings, PhotoSource, simulate};
+pub use market::{Behaviour, Market, MarketSettings, PhotoSource, Retouch, simulate};
 pub use pairs::{
     CrossValidation, cross_validated, eval_pairs, eval_pairs_with, read_pairs, read_training_pairs,
 };

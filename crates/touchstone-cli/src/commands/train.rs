@@ -13,7 +13,8 @@ use clap::Args;
 use touchstone_catalog::Catalog;
 use touchstone_classifier::{Bundle, Dataset, Metrics, TrainSettings, TrainingReport, train};
 use touchstone_eval::{
-    Label, ListingsFolder, MarketSettings, read_training_pairs, simulate, training_photos, training_table,
+    Label, ListingsFolder, MarketSettings, Retouch, read_training_pairs, simulate, training_photos,
+    training_table,
 };
 use touchstone_image_hash::{DecodeLimits, PhotoScore, photo};
 use touchstone_pipeline::{
@@ -21,7 +22,7 @@ use touchstone_pipeline::{
     read_photo_score, train_photo_score, write_photo_score,
 };
 use touchstone_text::Lexicon;
-use touchstone_types::{Listing, ListingImage, PhotoFailure};
+use touchstone_types::{Listing, ListingImage, PhotoFailure, ReferenceImage};
 
 use crate::assets;
 use crate::fault::{End, OrBadInput as _, Outcome};
@@ -209,10 +210,20 @@ fn invented(args: &TrainArgs, parts: &Parts) -> Outcome<Dataset> {
     let catalog = load_catalog(&[])?;
     let records: Vec<_> = catalog.records().cloned().collect();
     let settings = MarketSettings { seed: args.seed, n_listings: N_INVENTED, ..MarketSettings::default() };
-    let show = |image: &touchstone_types::ReferenceImage| {
-        image.url.clone().map(|url| ListingImage { url: Some(url), ..ListingImage::default() })
+    let limits = DecodeLimits::default();
+    let show = |image: &ReferenceImage, retouch: Retouch| {
+        let url = image.url.clone()?;
+        if retouch == Retouch::None {
+            return Some(ListingImage { url: Some(url), ..ListingImage::default() });
+        }
+        let bytes = Pictures::Embedded.read(&url, limits.max_bytes).ok()?;
+        Some(ListingImage { data: Some(retouch.apply(&bytes)?), ..ListingImage::default() })
     };
     let market = simulate(&records, &settings, Some(&show))?;
+    let mut catalog = catalog;
+    for record in market.catalog {
+        catalog.insert(record);
+    }
     let context = context(&catalog, parts);
     features_of(&context, &market.listings, &market.labels, args.to_week, Pictures::Embedded)
 }

@@ -58,6 +58,8 @@ behaviours! {
     HonestBundle = "honest_bundle", false, 5;
     /// A closing shop.
     Liquidation = "liquidation", false, 4;
+    /// An accessory that fits the products of several brands and names them.
+    MultiFit = "multi_fit", false, 3;
     /// A fake at a fraction of the price.
     DeepDiscount = "deep_discount", true, 18;
     /// A fake priced like the real thing.
@@ -74,6 +76,14 @@ behaviours! {
     Complaints = "complaints", true, 10;
     /// Nothing but the brand's own photo gives it away.
     GenuinePhoto = "genuine_photo", true, 6;
+    /// A title stuffed with the names of other brands, to be found by whoever looks for those.
+    KeywordStuffing = "keyword_stuffing", true, 8;
+    /// A listing like a reseller's that turns into an offer of fakes once it stands; its first version is honest.
+    BaitAndSwitch = "bait_and_switch", true, 6;
+    /// A page about nothing in particular; the fake is sold elsewhere.
+    HiddenLink = "hidden_link", true, 3;
+    /// A counterfeit offer put up again, under another number and account.
+    Reupload = "reupload", true, 6;
 }
 
 impl Behaviour {
@@ -117,7 +127,11 @@ impl Sellers {
             let listed = draw.pick(&brand.authorised_sellers).clone();
             return self.authorised_account(&listed, now, draw);
         }
-        let returns = if behaviour.is_counterfeit() { 0.6 } else { 0.75 };
+        let returns = match behaviour {
+            Behaviour::Reupload => 0.0,
+            _ if behaviour.is_counterfeit() => 0.6,
+            _ => 0.75,
+        };
         // An account is younger than its first listing only; a market is short beside the age of most accounts.
         if let Some(known) = self.accounts.get(&behaviour).filter(|_| draw.chance(returns)) {
             let account = draw.pick(known);
@@ -133,27 +147,28 @@ impl Sellers {
     }
 
     fn authorised_account(&mut self, listed: &AuthorisedSeller, now: i64, draw: &mut Draw) -> Account {
-        let key = format!("{}\n{:?}\n{:?}", listed.seller_id, listed.marketplace, listed.territories);
-        let opened = self.authorised.entry(key).or_insert_with(|| {
-            let mut account = open(listed.seller_id.as_str(), Behaviour::Authorised, now, draw);
-            if let Some(marketplace) = &listed.marketplace {
-                account.marketplace.clone_from(marketplace);
-            }
-            if let Some(country) = listed.territories.first() {
-                account.seller.country = Some(country.clone());
-                account.language = Language::of_country(country);
-            }
-            account
-        });
-        opened.clone()
+        let opened = self.authorised.entry(listed.seller_id.as_str().to_owned());
+        let mut account = opened
+            .or_insert_with(|| open(listed.seller_id.as_str(), Behaviour::Authorised, now, draw))
+            .clone();
+        if let Some(marketplace) = &listed.marketplace {
+            account.marketplace.clone_from(marketplace);
+        }
+        if let Some(country) = listed.territories.first() {
+            account.seller.country = Some(country.clone());
+            account.language = Language::of_country(country);
+        }
+        account
     }
 }
 
 fn open(id: &str, behaviour: Behaviour, now: i64, draw: &mut Draw) -> Account {
     let counterfeit = behaviour.is_counterfeit();
     let age_days = match behaviour {
-        Behaviour::NewSeller => draw.between(1.0, 40.0) as u64,
-        _ if counterfeit => draw.count(420.0, 1.2),
+        Behaviour::NewSeller | Behaviour::Reupload => draw.between(1.0, 40.0) as u64,
+        // Listed before the market opened.
+        Behaviour::Authorised => draw.count(1_300.0, 0.9).max(100),
+        _ if counterfeit => draw.count(560.0, 1.2),
         _ => draw.count(1_300.0, 0.9),
     };
     let age_days = age_days.clamp(1, 9_000);

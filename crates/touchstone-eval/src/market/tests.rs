@@ -34,16 +34,18 @@ fn bytes(market: &Market) -> String {
 fn some_rows(seed: u64) -> Vec<Row> {
     let catalog = catalog();
     let mut draw = Draw::new(ChaCha8Rng::seed_from_u64(seed));
-    let goods = goods(&catalog, &mut draw);
+    let catalog = completed(&catalog, &mut draw);
+    let goods = goods(&catalog);
     rows(&goods, &MarketSettings { n_listings: 20_000, ..settings(seed) }, None, &mut draw)
 }
 
 /// Unit prices over list prices, ascending, of the listings whose behaviour passes `keep`.
 fn ratios(rows: &[Row], keep: impl Fn(Behaviour) -> bool) -> Vec<f64> {
-    let hundred = Money::parse("100.00", "BRL").unwrap();
+    let hundred = touchstone_types::Money::parse("100.00", "BRL").unwrap();
     let mut found: Vec<f64> = rows
         .iter()
         .filter(|row| keep(row.behaviour))
+        .filter(|row| row.listing.price.is_some_and(|price| price.currency() == hundred.currency()))
         .filter_map(|row| row.listing.price?.per_unit(row.pack_size).ratio(&hundred))
         .collect();
     found.sort_by(f64::total_cmp);
@@ -75,7 +77,7 @@ fn the_first_listing_is_this_one() {
     let market = market(1);
     let first =
         format!("{} {:?} {}", market.listings[0].title, market.listings[0].price, market.labels[0].behaviour);
-    assert_eq!(first, "Cartucho Lumora 4 original Some(Money { amount: 97.90, currency: BRL }) reseller");
+    assert_eq!(first, "para Cartucho Lumora 5 Some(Money { amount: 40.90, currency: BRL }) compatible");
 }
 
 #[test]
@@ -92,7 +94,8 @@ fn a_quarter_of_the_counterfeiters_price_inside_the_honest_quartiles() {
 
 #[test]
 fn one_in_twenty_honest_sellers_of_new_goods_asks_less_than_half() {
-    let other_goods = [Behaviour::SecondHand, Behaviour::Compatible, Behaviour::PrivateLabel];
+    let other_goods =
+        [Behaviour::SecondHand, Behaviour::Compatible, Behaviour::PrivateLabel, Behaviour::MultiFit];
     for seed in 1..=3 {
         let rows = some_rows(seed);
         let honest = ratios(&rows, |b| !b.is_counterfeit() && !other_goods.contains(&b));
@@ -103,17 +106,84 @@ fn one_in_twenty_honest_sellers_of_new_goods_asks_less_than_half() {
 
 #[test]
 fn shares_of_counterfeits_and_wrong_labels_are_as_set() {
-    let market = simulate(&catalog(), &MarketSettings { n_listings: 20_000, ..settings(3) }, None).unwrap();
-    let is_fake =
-        |label: &Label| Behaviour::ALL.iter().any(|b| b.as_str() == label.behaviour && b.is_counterfeit());
-    let fakes = share(&market.labels, |label| is_fake(label));
-    let wrong = share(&market.labels, |label| label.label != is_fake(label));
+    let settings = MarketSettings { n_listings: 20_000, ..settings(3) };
+    let market = simulate(&catalog(), &settings, None).unwrap();
+    let truth = simulate(&catalog(), &MarketSettings { wrong_label_share: 0.0, ..settings }, None).unwrap();
+    assert_eq!(market.listings, truth.listings, "labels change nothing else");
+    let fakes = share(&truth.labels, |label| label.label);
     assert!((0.025..=0.035).contains(&fakes), "{fakes}");
+    let wrong = market.labels.iter().zip(&truth.labels).filter(|(a, b)| a.label != b.label).count();
+    let wrong = wrong as f64 / market.labels.len() as f64;
     assert!((0.017..=0.023).contains(&wrong), "{wrong}");
     assert!(market.labels.iter().all(|label| (1..=8).contains(&label.week)));
     for behaviour in Behaviour::ALL {
-        assert!(market.labels.iter().any(|label| label.behaviour == behaviour.as_str()), "{behaviour:?}");
+        let of_it = |label: &&Label| label.behaviour == behaviour.as_str();
+        let says = |label: &Label| label.label == behaviour.is_counterfeit();
+        let found: Vec<&Label> = truth.labels.iter().filter(of_it).collect();
+        assert!(!found.is_empty(), "{behaviour:?}");
+        let baits = *behaviour == Behaviour::BaitAndSwitch;
+        assert!(found.iter().all(|label| if baits {
+            label.label == (label.version == 2)
+        } else {
+            says(label)
+        }));
     }
+}
+
+#[test]
+fn a_catalog_is_completed_but_never_contradicted() {
+    let market = market(2);
+    assert_eq!(market.catalog.len(), catalog().len());
+    for record in &market.catalog {
+        match record {
+            CatalogRecord::Product(product) => {
+                let price = product.list_price.expect("every product costs something");
+                let given = product.brand_id.as_str() == "lumora";
+                assert!(!given || price == touchstone_types::Money::parse("100.00", "BRL").unwrap());
+            }
+            CatalogRecord::Brand(brand) if brand.brand_id.as_str() == "lumora" => {
+                assert_eq!(brand.authorised_sellers.len(), 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_is_put_up_again_is_an_earlier_offer_under_another_number_and_account() {
+    let rows = some_rows(2);
+    let again: Vec<&Row> = rows.iter().filter(|row| row.behaviour == Behaviour::Reupload).collect();
+    let copies = again.iter().filter(|row| {
+        rows.iter().any(|other| {
+            other.listing.title == row.listing.title
+                && other.listing.listing_id != row.listing.listing_id
+                && other.listing.seller.seller_id != row.listing.seller.seller_id
+        })
+    });
+    assert!(copies.count() * 10 >= again.len() * 9 && again.len() > 20, "{}", again.len());
+}
+
+#[test]
+fn a_retouched_photo_is_a_picture_of_the_expected_size() {
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_fn(60, 40, |x, y| image::Rgb([x as u8 * 4, y as u8 * 6, 0]))
+        .write_to(&mut png, image::ImageFormat::Png)
+        .unwrap();
+    let png = png.into_inner();
+    for (retouch, size) in [
+        (Retouch::None, (60, 40)),
+        (Retouch::Mirror, (60, 40)),
+        (Retouch::Crop, (48, 32)),
+        (Retouch::Frame, (70, 50)),
+        (Retouch::Blur, (60, 40)),
+        (Retouch::Banner, (60, 40)),
+    ] {
+        let bytes = retouch.apply(&png).unwrap();
+        let read = image::load_from_memory(&bytes).unwrap();
+        assert_eq!((read.width(), read.height()), size, "{retouch:?}");
+        assert_eq!(bytes == png, retouch == Retouch::None);
+    }
+    assert_eq!(Retouch::Mirror.apply(b"no picture"), None);
 }
 
 type Fact<'a> = &'a dyn Fn(&Row) -> Option<f64>;
@@ -152,7 +222,7 @@ fn facts_of_sellers_overlap() {
 #[test]
 fn photos_come_from_the_source_alone_and_change_nothing_else() {
     let source =
-        |image: &ReferenceImage| Some(ListingImage { url: image.url.clone(), ..ListingImage::default() });
+        |image: &ReferenceImage, _| Some(ListingImage { url: image.url.clone(), ..ListingImage::default() });
     let with = simulate(&catalog(), &settings(5), Some(&source)).unwrap();
     let mut without = with.clone();
     without.listings.iter_mut().for_each(|listing| listing.images.clear());
@@ -179,8 +249,9 @@ fn what_cannot_be_simulated_is_said() {
 #[test]
 fn only_authorised_sellers_carry_the_names_of_the_list() {
     for row in some_rows(4) {
-        let listed = row.listing.seller.seller_id.as_str() == "S-1";
+        let seller = row.listing.seller.seller_id.as_str();
+        let listed = seller == "S-1" || seller.starts_with("D-");
         assert_eq!(listed, row.behaviour == Behaviour::Authorised);
-        assert!(!listed || row.listing.seller.country.as_deref() == Some("BR"));
+        assert!(seller != "S-1" || row.listing.seller.country.as_deref() == Some("BR"));
     }
 }

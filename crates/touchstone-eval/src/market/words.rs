@@ -45,15 +45,25 @@ pub(super) struct Text {
     pub(super) brand_field: Option<String>,
 }
 
+/// What a listing is written for.
+pub(super) struct Occasion<'a> {
+    pub(super) behaviour: Behaviour,
+    pub(super) language: Language,
+    pub(super) pack_size: u32,
+    /// Whether the tricks are known that came up in the fifth week.
+    pub(super) is_late: bool,
+    /// Names of other brands, to be named beside.
+    pub(super) rivals: &'a [&'a str],
+}
+
 /// What a seller of this behaviour writes about `product`.
 pub(super) fn text(
-    behaviour: Behaviour,
     brand: &BrandRecord,
     product: &ProductRecord,
-    language: Language,
-    pack_size: u32,
+    occasion: &Occasion<'_>,
     draw: &mut Draw,
 ) -> Text {
+    let &Occasion { behaviour, language, pack_size, is_late, rivals } = occasion;
     let name = &brand.name;
     let named = if has_name(&product.title, name) {
         product.title.clone()
@@ -68,6 +78,11 @@ pub(super) fn text(
             brand_field = draw.chance(0.15).then(|| name.clone());
             format!("{} {named}", draw.pick(language.of(COMPATIBLE)))
         }
+        Behaviour::MultiFit => {
+            brand_field = None;
+            let fits = draw.pick(language.of(COMPATIBLE));
+            format!("{} {fits} {name}, {}", draw.pick(language.of(ACCESSORY)), rivals.join(", "))
+        }
         Behaviour::PrivateLabel => {
             brand_field = None;
             if draw.chance(0.3) {
@@ -77,12 +92,17 @@ pub(super) fn text(
             }
         }
         Behaviour::SecondHand => format!("{named} {}", language.of(USED)),
-        Behaviour::Slang => format!("{named} {}", draw.pick(language.of(SLANG))),
+        Behaviour::Slang => format!("{named} {}", slang(language, is_late, draw)),
         Behaviour::LookAlike => {
             brand_field = None;
-            named.replacen(name.as_str(), &disguised(name, draw), 1)
+            named.replacen(name.as_str(), &disguised(name, is_late, draw), 1)
         }
         Behaviour::SloppyText => sloppy(&named, name, draw),
+        Behaviour::KeywordStuffing => format!("{named} {}", rivals.join(" ")),
+        Behaviour::HiddenLink => {
+            brand_field = None;
+            (*draw.pick(language.of(NOTHING_IN_PARTICULAR))).to_owned()
+        }
         _ if draw.chance(0.06) => nameless.clone(),
         _ => format!("{named} {extra}"),
     };
@@ -95,11 +115,25 @@ pub(super) fn text(
     // Who hides the brand's name in the title, or offers something else, does not spell it out below.
     let about = match behaviour {
         Behaviour::LookAlike => &nameless,
-        Behaviour::Compatible | Behaviour::PrivateLabel => &title,
+        Behaviour::Compatible | Behaviour::MultiFit | Behaviour::PrivateLabel | Behaviour::HiddenLink => {
+            &title
+        }
         _ => &named,
     };
     let description = draw.chance(0.5).then(|| format!("{about}. {}", draw.pick(language.of(BOILERPLATE))));
     Text { title, description, brand_field }
+}
+
+fn slang(language: Language, is_late: bool, draw: &mut Draw) -> &'static str {
+    let words: &[&str] = language.of(SLANG);
+    let usual: &'static str = draw.pick::<&str>(words);
+    if is_late && draw.chance(0.3) { language.of(LATE_SLANG) } else { usual }
+}
+
+/// A word for fakes in any language.
+pub(super) fn any_slang(draw: &mut Draw) -> &'static str {
+    let words = *draw.pick::<&[&str]>(&SLANG);
+    draw.pick::<&str>(words)
 }
 
 /// A shop's name; honest and other shops draw from one list.
@@ -126,7 +160,7 @@ fn without_name(title: &str, name: &str) -> String {
 }
 
 /// The brand's name, written so that a plain search misses it.
-fn disguised(name: &str, draw: &mut Draw) -> String {
+fn disguised(name: &str, is_late: bool, draw: &mut Draw) -> String {
     let swapped = |pairs: &[(char, char)], draw: &mut Draw| {
         let at: Vec<usize> =
             name.char_indices().filter(|(_, c)| pairs.iter().any(|p| p.0 == *c)).map(|(at, _)| at).collect();
@@ -141,7 +175,9 @@ fn disguised(name: &str, draw: &mut Draw) -> String {
             })
             .collect()
     };
-    match draw.below(6) {
+    match draw.below(if is_late { 8 } else { 6 }) {
+        6 => name.chars().map(|c| styled(c, '\u{ff21}', '\u{ff41}')).collect(),
+        7 => name.chars().map(|c| styled(c, '\u{1d5d4}', '\u{1d5ee}')).collect(),
         0 => swapped(
             &[('o', 'о'), ('a', 'а'), ('e', 'е'), ('c', 'с'), ('p', 'р'), ('i', 'і'), ('O', 'О'), ('A', 'А')],
             draw,
@@ -154,6 +190,16 @@ fn disguised(name: &str, draw: &mut Draw) -> String {
         3 => at_some_letter(name, draw, |c| format!("{c}{c}")),
         4 => at_some_letter(name, draw, |c| format!("{c}\u{200b}")),
         _ => at_some_letter(name, draw, |_| "*".to_owned()),
+    }
+}
+
+/// The letter in an alphabet whose capital and small letters start here; other characters stay.
+fn styled(c: char, capital: char, small: char) -> char {
+    let moved = |from: char, to: char| char::from_u32(to as u32 + (c as u32 - from as u32)).unwrap_or(c);
+    match c {
+        'A'..='Z' => moved('A', capital),
+        'a'..='z' => moved('a', small),
+        other => other,
     }
 }
 
@@ -210,6 +256,31 @@ const SLANG: Phrases = [
     &["Replik", "1:1 Kopie", "Nachbau AAA"],
     &["réplique", "copie 1:1", "qualité miroir"],
     &["replica", "copia perfetta", "1:1"],
+];
+/// What came up in the fifth week.
+const LATE_SLANG: [&str; 6] = [
+    "padrão de fábrica 7A",
+    "calidad AAA+",
+    "UA quality, same factory",
+    "1A Nachbildung",
+    "super réplique 7A",
+    "super copia 1A",
+];
+const ACCESSORY: Phrases = [
+    &["capa universal", "bolsa protetora", "kit de limpeza"],
+    &["funda universal", "kit de limpieza"],
+    &["universal case", "cleaning kit", "protective pouch"],
+    &["Universalhülle", "Pflegeset"],
+    &["housse universelle", "kit d'entretien"],
+    &["custodia universale", "kit di pulizia"],
+];
+const NOTHING_IN_PARTICULAR: Phrases = [
+    &["pedido especial, ver catálogo", "diferença de valor, não comprar sem falar conosco"],
+    &["pedido especial, ver catálogo", "pago de diferencia, consultar"],
+    &["custom order, see the catalogue", "special link for regular customers"],
+    &["Sonderbestellung, siehe Katalog", "Link für Stammkunden"],
+    &["commande spéciale, voir le catalogue", "lien réservé aux clients"],
+    &["ordine speciale, vedi catalogo", "link riservato ai clienti"],
 ];
 const BUNDLE: Phrases = [
     &["kit", "lote", "combo"],
