@@ -77,7 +77,10 @@ fn the_first_listing_is_this_one() {
     let market = market(1);
     let first =
         format!("{} {:?} {}", market.listings[0].title, market.listings[0].price, market.labels[0].behaviour);
-    assert_eq!(first, "para Cartucho Lumora 5 Some(Money { amount: 40.90, currency: BRL }) compatible");
+    assert_eq!(
+        first,
+        "Veltrano Corsa 1 white original Some(Money { amount: 63.90, currency: USD }) reseller"
+    );
 }
 
 #[test]
