@@ -26,7 +26,7 @@ pub struct DecodeLimits {
     pub max_bytes: usize,
     /// Pixels, width times height. Default 25,000,000 (a 5000x5000 picture).
     ///
-    /// Decoding and hashing take at most 16 bytes for each, once more the length of the file, and 19 MiB, in the worst format.
+    /// Decoding and hashing take at most 16 bytes for each that is allowed, once more the length of the file, and 19 MiB, in the worst format.
     pub max_pixels: u64,
     /// Pixels along either side. Default 16,384.
     pub max_side: u32,

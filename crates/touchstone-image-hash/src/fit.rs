@@ -217,6 +217,10 @@ pub(crate) fn off_colour(layout: &Layout, canvas: &Canvas, pose: &Pose) -> f32 {
         canvas.holds(x, y).then(|| (blue - wanted_blue).abs() + (red - wanted_red).abs())
     });
     let mut off: Vec<f32> = cells.collect();
+    // Of a reference that lies mostly outside, a cell or two may agree by chance; it would be refused for its area.
+    if off.len() * 5 < COLOUR_CELLS * COLOUR_CELLS {
+        return f32::INFINITY;
+    }
     off.sort_unstable_by(f32::total_cmp);
     // Not the middle one: half of a picture is often white ground, which all shades have in common.
     off.get(off.len() * 3 / 4).copied().unwrap_or(f32::INFINITY)
@@ -229,48 +233,107 @@ struct Colours {
     is_grey_copy: bool,
 }
 
+/// A cell of colour where the luma agrees: chromas from 0, luma 0 to 255.
+struct ColourCell {
+    /// The reference's own.
+    wanted: (f32, f32),
+    /// The reference's, toned like the photo.
+    toned: (f32, f32),
+    toned_luma: f32,
+    /// The photo's.
+    found: (f32, f32),
+    /// How much of a difference the tone explains.
+    change: f32,
+}
+
+impl ColourCell {
+    /// White, grey, or nearly so, and bright enough to show a cast.
+    fn is_neutral(&self) -> bool {
+        self.wanted.0.abs() + self.wanted.1.abs() < 6.0 && self.toned_luma > 100.0
+    }
+}
+
 impl Colours {
     fn of(target: &Target<'_>, canvas: &Canvas, pose: &Pose, tone: Tone, agrees: &[bool; N_CELLS]) -> Self {
-        /// Cells of luma along a cell of colour.
-        const STEP: usize = CELLS / COLOUR_CELLS;
-        let (mut n, mut sum, mut most) = (0.0_f32, 0.0_f32, 0.0_f32);
+        let cells = colour_cells(target, canvas, pose, tone, agrees);
+        let cast = cast(&cells);
+        let (mut sum, mut most) = (0.0_f32, 0.0_f32);
         let (mut of_reference, mut of_photo) = (0.0_f32, 0.0_f32);
-        for cell in 0..COLOUR_CELLS * COLOUR_CELLS {
-            let (column, row) = (cell % COLOUR_CELLS * STEP, cell / COLOUR_CELLS * STEP);
-            let (mut blue, mut red, mut luma, mut clear) = (0.0, 0.0, 0.0, true);
-            for y in row..row + STEP {
-                for x in column..column + STEP {
-                    clear &= agrees[y * CELLS + x];
-                    let middle = |cell: usize| (cell as f32 + 0.5) / CELLS as f32;
-                    let (u, v) = pose.apply(middle(x), middle(y));
-                    let (b, r) = canvas.colour(u, v);
-                    (blue, red) = (blue + b, red + r);
-                    luma += target.luma[y * CELLS + x];
-                }
-            }
-            if !clear {
-                continue;
-            }
-            let chroma = |value: f32| value - 128.0;
-            let per_sample = 1.0 / (STEP * STEP) as f32;
-            let (blue, red) = (chroma(blue * per_sample), chroma(red * per_sample));
-            let (wanted_blue, wanted_red) = target.layout.colour(cell);
-            let [r, g, b] = tone.channels(luma * per_sample, channels_of(wanted_blue, wanted_red));
-            let toned = 0.299 * r + 0.587 * g + 0.114 * b;
-            let (toned_blue, toned_red) = (0.564 * (b - toned), 0.713 * (r - toned));
-            let change = (toned_blue - chroma(wanted_blue)).abs() + (toned_red - chroma(wanted_red)).abs();
-            let change = change + 0.2 * (toned - luma * per_sample).abs();
-            let difference = (blue - toned_blue).abs() + (red - toned_red).abs();
-            let difference = (difference - change).max(0.0);
-            n += 1.0;
+        for cell in &cells {
+            let blue = cell.found.0 - cast.0 * cell.toned_luma;
+            let red = cell.found.1 - cast.1 * cell.toned_luma;
+            let difference = (blue - cell.toned.0).abs() + (red - cell.toned.1).abs();
+            let difference = (difference - cell.change).max(0.0);
             sum += difference;
             most = most.max(difference);
-            of_reference += chroma(wanted_blue).abs() + chroma(wanted_red).abs();
+            of_reference += cell.wanted.0.abs() + cell.wanted.1.abs();
             of_photo += blue.abs() + red.abs();
         }
-        let n = n.max(1.0);
-        // A grey file decodes to grey values; JPEG leaves a trace of colour.
-        let is_grey_copy = of_photo / n < 0.8 && of_reference / n > 1.0;
+        let n = (cells.len() as f32).max(1.0);
+        // A grey file decodes to grey values; JPEG leaves a trace of colour, and a tint leaves what its cast does not explain.
+        let trace = if cast == (0.0, 0.0) { 0.8 } else { 3.0 };
+        let is_grey_copy = of_photo / n < trace && of_reference / n > 1.0;
         Self { mean: sum / n, most, is_grey_copy }
     }
+}
+
+/// The cells of colour that lie wholly where the luma agrees.
+fn colour_cells(
+    target: &Target<'_>,
+    canvas: &Canvas,
+    pose: &Pose,
+    tone: Tone,
+    agrees: &[bool; N_CELLS],
+) -> Vec<ColourCell> {
+    /// Cells of luma along a cell of colour.
+    const STEP: usize = CELLS / COLOUR_CELLS;
+    let chroma = |value: f32| value - 128.0;
+    let cell = |cell: usize| {
+        let (column, row) = (cell % COLOUR_CELLS * STEP, cell / COLOUR_CELLS * STEP);
+        let (mut blue, mut red, mut luma) = (0.0, 0.0, 0.0);
+        for y in row..row + STEP {
+            for x in column..column + STEP {
+                if !agrees[y * CELLS + x] {
+                    return None;
+                }
+                let middle = |cell: usize| (cell as f32 + 0.5) / CELLS as f32;
+                let (u, v) = pose.apply(middle(x), middle(y));
+                let (b, r) = canvas.colour(u, v);
+                (blue, red) = (blue + b, red + r);
+                luma += target.luma[y * CELLS + x];
+            }
+        }
+        let per_sample = 1.0 / (STEP * STEP) as f32;
+        let (wanted_blue, wanted_red) = target.layout.colour(cell);
+        let [r, g, b] = tone.channels(luma * per_sample, channels_of(wanted_blue, wanted_red));
+        let toned_luma = 0.299 * r + 0.587 * g + 0.114 * b;
+        let (toned_blue, toned_red) = (0.564 * (b - toned_luma), 0.713 * (r - toned_luma));
+        let change = (toned_blue - chroma(wanted_blue)).abs() + (toned_red - chroma(wanted_red)).abs();
+        Some(ColourCell {
+            wanted: (chroma(wanted_blue), chroma(wanted_red)),
+            toned: (toned_blue, toned_red),
+            toned_luma,
+            found: (chroma(blue * per_sample), chroma(red * per_sample)),
+            change: change + 0.2 * (toned_luma - luma * per_sample).abs(),
+        })
+    };
+    (0..COLOUR_CELLS * COLOUR_CELLS).filter_map(cell).collect()
+}
+
+/// The colour cast of the photo: what its chromas have for each unit of luma where the reference is white or grey, as after a filter or
+/// under a warm lamp. No cast is told from few such cells, and none that is slight: colours differ a little anyway. Where the whole
+/// picture has one colour, a cast cannot be told from another shade of the same thing, and is not taken for one.
+fn cast(cells: &[ColourCell]) -> (f32, f32) {
+    const MIN_CELLS: usize = 8;
+    /// In grey values of both chromas on white.
+    const MIN_CAST: f32 = 16.0;
+    let neutral = || cells.iter().filter(|cell| cell.is_neutral());
+    let middle = |part: fn(&ColourCell) -> f32| {
+        let mut shares: Vec<f32> = neutral().map(|cell| part(cell) / cell.toned_luma).collect();
+        shares.sort_unstable_by(f32::total_cmp);
+        shares.get(shares.len() / 2).copied().unwrap_or(0.0)
+    };
+    let found = (middle(|cell| cell.found.0), middle(|cell| cell.found.1));
+    let is_cast = neutral().count() >= MIN_CELLS && (found.0.abs() + found.1.abs()) * 255.0 >= MIN_CAST;
+    if is_cast { found } else { (0.0, 0.0) }
 }

@@ -13,7 +13,7 @@ use super::{opaque, picture_of};
 use crate::matching::MIN_QUALITY;
 use crate::pdq::Pdq;
 
-/// Frames looked at, the first included.
+/// Frames looked at, the first included; fewer where they have many pixels.
 const MAX_FRAMES: usize = 8;
 
 /// What a decoder takes for each pixel: what was shown, what is shown, a frame as the file has it and as red, green, blue and alpha.
@@ -48,7 +48,11 @@ pub(super) fn telling_frame(
         return best.1;
     }
     let Some(frames) = frames(bytes, format, pixels) else { return best.1 };
-    for frame in frames.take(MAX_FRAMES).map_while(Result::ok) {
+    // Large frames are dear: together they may have the pixels of two pictures.
+    let n_frames = (2 * max_pixels / pixels).min(MAX_FRAMES as u64) as usize;
+    // The first frame has been looked at where it is the picture that the decoder gave.
+    let seen = usize::from(is_shown);
+    for frame in frames.take(n_frames).skip(seen).map_while(Result::ok) {
         let frame = opaque(DynamicImage::ImageRgba8(frame.into_buffer()));
         let quality = quality(&frame);
         if quality > best.0 {
@@ -209,8 +213,11 @@ mod tests {
         let limits = |max_pixels| DecodeLimits { max_pixels, ..DecodeLimits::default() };
         let late = gif(&[WHITE, WHITE, WHITE, WHITE, WHITE, WHITE, WHITE, PICTURE]);
         assert_eq!(decode(&gif(&[WHITE; MAX_FRAMES + 1]), &limits(2 * PIXELS)).unwrap(), picture(WHITE));
-        assert_eq!(decode(&late, &limits(3 * PIXELS)).unwrap(), picture(PICTURE));
-        assert_eq!(decode(&late, &limits(2 * PIXELS)).unwrap(), picture(PICTURE));
+        assert_eq!(decode(&late, &limits(4 * PIXELS)).unwrap(), picture(PICTURE));
+        // Eight frames of this size are more than two pictures' worth; four are looked at.
+        assert_eq!(decode(&late, &limits(2 * PIXELS)).unwrap(), picture(WHITE));
+        let fourth = gif(&[WHITE, WHITE, WHITE, PICTURE]);
+        assert_eq!(decode(&fourth, &limits(2 * PIXELS)).unwrap(), picture(PICTURE));
         assert_eq!(decode(&gif(&[WHITE, PICTURE]), &limits(2 * PIXELS - 1)).unwrap(), picture(WHITE));
         let mut cut = gif(&[WHITE, PICTURE]);
         cut.truncate(cut.len() - 40);

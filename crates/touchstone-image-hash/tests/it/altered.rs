@@ -200,6 +200,34 @@ fn another_colour_of_the_same_shape_is_no_copy_and_a_grey_copy_is() {
     assert_eq!(matches(&index, &grey).len(), 1);
 }
 
+/// As under a warm lamp, or through a filter.
+fn with_cast(picture: &RgbImage, gains: [f32; 3]) -> RgbImage {
+    let mut cast = picture.clone();
+    for pixel in cast.pixels_mut() {
+        for (value, gain) in pixel.0.iter_mut().zip(gains) {
+            *value = (f32::from(*value) * gain) as u8;
+        }
+    }
+    cast
+}
+
+#[test]
+fn a_colour_cast_hides_no_photo_and_makes_no_other_shade_the_same() {
+    let index = PhotoIndex::new((0..4).map(|seed| reference(&product(seed))));
+    for gains in [[1.0, 0.93, 0.8], [1.0, 0.85, 0.6], [0.7, 0.85, 1.0], [0.85, 1.0, 0.8]] {
+        let photo = with_cast(&product(2), gains);
+        for photo in [photo.clone(), cropped(&photo, 30, 40, 20, 30), scaled(&photo, 0.5)] {
+            let found = matches(&index, &photo);
+            assert_eq!(found.iter().map(|m| m.reference).collect::<Vec<_>>(), [2], "{gains:?}: {found:?}");
+        }
+    }
+    // The ground shows the cast, and the rest is still another shade.
+    let index = PhotoIndex::new([reference(&tinted(0, 6))]);
+    for number in [2, 3, 4] {
+        assert_eq!(matches(&index, &with_cast(&tinted(number, 6), [1.0, 0.85, 0.6])), [], "{number}");
+    }
+}
+
 /// A product in one of many colours: all but a small mark is dyed.
 fn dyed(number: u32) -> RgbImage {
     let mut picture = product(20);
