@@ -114,7 +114,9 @@ impl ClaimList<'_> {
     ) -> Vec<(usize, usize)> {
         let words = |f: &Found| (cues.text.word_at(f.start), cues.text.word_at(f.end - 1) + 1);
         let names: Vec<(usize, usize)> = found.iter().map(words).collect();
-        let readings = names.iter().map(|&(start, end)| cues.role(start, end, &names, long));
+        let mut readings: Vec<Reading> =
+            names.iter().map(|&(start, end)| cues.role(start, end, &names, long)).collect();
+        cues.along_lists(&names, &mut readings);
         for (one, reading) in brands::various_by_role(found.iter().zip(readings).collect(), MAX_CLAIMS) {
             self.push(field, written, cues.text, one, reading);
         }

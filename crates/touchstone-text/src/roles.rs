@@ -3,7 +3,7 @@
 use touchstone_types::Role;
 
 use crate::lexicon::{Cue, Lexicon};
-use crate::words::{PhraseHit, Text};
+use crate::words::{Gap, PhraseHit, Text};
 
 /// How far, in words, an adjective such as "compatible" may stand behind the name.
 const ADJECTIVE_AFTER: usize = 8;
@@ -11,6 +11,10 @@ const ADJECTIVE_AFTER: usize = 8;
 const ADJECTIVE_BEFORE: usize = 3;
 /// How far "compatible with" may stand before the last name of its list.
 const LIST_REACH: usize = 16;
+/// So many names in a row, set off by commas or slashes, are a list: of two the second may be the maker ("case for Lumora, Veltrano").
+const LIST_FROM: usize = 3;
+/// How many words of other names may stand between two of a list.
+const LIST_GAP: usize = 4;
 /// In a long text headings reach further, and over the ends of clauses.
 const HEADING_REACH: usize = 30;
 
@@ -107,6 +111,45 @@ impl<'a> Cues<'a> {
         Reading::sure(Role::SoldAs)
     }
 
+    /// What is said of the first name of a list holds for those after it: "case for Lumora, Veltrano, Zenta".
+    pub(crate) fn along_lists(&self, names: &[(usize, usize)], readings: &mut [Reading]) {
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by_key(|&i| names[i]);
+        // The names at each item of the list so far, and where its last item ends.
+        let mut list: Vec<Vec<usize>> = Vec::new();
+        let mut end = 0;
+        for i in order {
+            let (start, own_end) = names[i];
+            match list.last_mut() {
+                Some(item) if start < end => item.push(i),
+                Some(_) if self.lists(end, start) => list.push(vec![i]),
+                _ => {
+                    Self::pass_on(&list, readings);
+                    list = vec![vec![i]];
+                }
+            }
+            end = end.max(own_end);
+        }
+        Self::pass_on(&list, readings);
+    }
+
+    /// Whether the name that begins at `start` goes on a list whose last name ends before `end`.
+    fn lists(&self, end: usize, start: usize) -> bool {
+        let is_set_off = matches!(self.text.words[start].gap, Gap::Joint(',' | '/' | '、' | '，'));
+        is_set_off && start - end <= LIST_GAP && !self.text.clause_between(end - 1, start)
+    }
+
+    fn pass_on(list: &[Vec<usize>], readings: &mut [Reading]) {
+        let [first, others @ ..] = list else { return };
+        let said = first.iter().map(|&i| readings[i]).find(|reading| reading.role != Role::SoldAs);
+        let Some(said) = said.filter(|_| list.len() >= LIST_FROM) else { return };
+        for &i in others.iter().flatten() {
+            if readings[i].role == Role::SoldAs {
+                readings[i] = said;
+            }
+        }
+    }
+
     /// Whether "compatible" stands beside the name and does not belong to another name.
     fn adjective(&self, start: usize, end: usize, claims: &[(usize, usize)], long: bool) -> bool {
         let another_claim = |from: usize, to: usize| claims.iter().any(|c| c.0 >= from && c.1 <= to);
@@ -200,6 +243,29 @@ mod tests {
         check("Hülle für Lumora", "lumora", CompatibleWith, false);
         check("适用于 Lumora 手机壳", "lumora", CompatibleWith, false);
         check("Lumora handbag like new", "lumora", SoldAs, false);
+    }
+
+    #[test]
+    fn what_is_said_of_the_first_of_a_list_holds_for_all() {
+        let lexicon = Lexicon::builtin();
+        let check = |title: &str, expected: &[Role]| {
+            let text = Text::new(title, 1000);
+            let cues = Cues::new(&lexicon, &text);
+            let is_name = |w: &usize| ["lumora", "veltrano", "zenta"].contains(&text.word(*w));
+            let names: Vec<_> = (0..text.words.len()).filter(is_name).map(|w| (w, w + 1)).collect();
+            let mut readings: Vec<_> = names.iter().map(|&(a, b)| cues.role(a, b, &names, false)).collect();
+            cues.along_lists(&names, &mut readings);
+            let roles: Vec<Role> = readings.iter().map(|reading| reading.role).collect();
+            assert_eq!(roles, expected, "{title}");
+        };
+        use Role::{CompatibleWith, SoldAs};
+        check("capa para Lumora, 4711, Veltrano, Zenta", &[CompatibleWith; 3]);
+        check("Hülle für Lumora / Veltrano / Zenta", &[CompatibleWith; 3]);
+        check("para Lumora, tinta preta Veltrano", &[CompatibleWith, SoldAs]);
+        check("para Lumora, 20, 21. Veltrano, Zenta", &[CompatibleWith, SoldAs, SoldAs]);
+        check("capa para Lumora Co., Veltrano, Zenta", &[CompatibleWith; 3]);
+        check("Lumora, Veltrano, Zenta", &[SoldAs; 3]);
+        check("", &[]);
     }
 
     #[test]

@@ -60,7 +60,12 @@ impl Text {
         let mut i = 0;
         while i < chars.len() {
             if !chars[i].c.is_alphanumeric() {
-                gap = gap.max(gap_of(chars[i].c));
+                // A full stop before a comma is an abbreviation's and closes nothing.
+                let abbreviates =
+                    chars[i].c == '.' && chars.get(i + 1).is_some_and(|next| matches!(next.c, ',' | '/'));
+                if !abbreviates {
+                    gap = gap.max(gap_of(chars[i].c));
+                }
                 i += 1;
                 continue;
             }
