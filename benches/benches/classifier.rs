@@ -1,10 +1,13 @@
 //! Scoring and training of the classifier on seeded rows of 60 features, one value in ten missing.
+//!
+//! Beside LightGBM on rows drawn alike: `tools/peers/boosting_speed.py`.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use touchstone_classifier::{
-    Bundle, Classifier, Dataset, FeatureNames, LogisticRegression, TrainSettings, train,
+    BoostSettings, BoostTable, Booster, Bundle, Classifier, Dataset, FeatureNames, LogisticRegression,
+    ModelKind, TrainSettings, train,
 };
 
 const N_FEATURES: usize = 60;
@@ -79,5 +82,29 @@ fn classifier(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, classifier);
+/// The trees, of the larger kind that a training tries.
+fn trees(c: &mut Criterion) {
+    let data = table(100_000);
+    let boost_table = BoostTable::from(&data);
+    let mut group = c.benchmark_group("trees");
+    group.sample_size(10);
+    group.bench_function("fit/100000x60", |b| {
+        b.iter(|| Booster::fit(black_box(&boost_table), &BoostSettings::default()));
+    });
+    let settings = TrainSettings { kinds: &[ModelKind::LargeTrees], ..TrainSettings::default() };
+    let few = table(10_000);
+    let (classifier, _) = train(&few, &settings).expect("the table can be learned");
+    group.bench_function("score/1x60", |b| b.iter(|| classifier.probability(black_box(few.row(0)))));
+    group.throughput(Throughput::Elements(10_000));
+    group.bench_function("score/10000x60", |b| b.iter(|| classifier.probabilities(black_box(&few).rows())));
+    group.finish();
+    let mut bundle = Bundle::new();
+    bundle.set_classifier(&classifier);
+    let bytes = bundle.to_bytes();
+    c.bench_function("trees/load/60", |b| {
+        b.iter(|| Bundle::from_bytes(black_box(&bytes)).and_then(|read| read.classifier(few.names())));
+    });
+}
+
+criterion_group!(benches, classifier, trees);
 criterion_main!(benches);

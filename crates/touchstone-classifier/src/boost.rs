@@ -2,7 +2,8 @@
 //!
 //! J. H. Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics 29, 2001, with Newton steps on the log
 //! loss; histograms, leaf-wise growth and the sibling by subtraction as in G. Ke et al., "LightGBM: a highly efficient gradient boosting
-//! decision tree", NIPS 2017. A missing value goes to the side that each split learned for it.
+//! decision tree", NIPS 2017. A missing value goes to the side that each split learned for it, or, where none was missing,
+//! to the larger one.
 //!
 //! ```text
 //! BoostTable ──▶ Binned ──▶ for each tree: draw rows and columns ──▶ grow ──▶ Tree ──▶ Flat ──▶ log-odds

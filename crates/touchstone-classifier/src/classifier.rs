@@ -9,7 +9,7 @@ use crate::calibrate::Platt;
 use crate::error::ClassifierError;
 use crate::features::FeatureNames;
 use crate::logistic::LogisticRegression;
-use crate::math::sigmoid;
+use crate::math::{logit, sigmoid};
 
 /// The kinds of model there are: each turns a row into log-odds.
 ///
@@ -144,8 +144,24 @@ impl Classifier {
     /// # Panics
     /// If the row has not one value for each feature.
     pub fn probability(&self, row: &[Option<f64>]) -> Probability {
-        Probability::new(sigmoid(self.log_odds(row)))
+        self.probability_shifted(row, 0.0)
+    }
+
+    /// As [`probability`](Self::probability), with this much added to the log-odds: see [`shift_to`](Self::shift_to).
+    ///
+    /// # Panics
+    /// If the row has not one value for each feature.
+    pub fn probability_shifted(&self, row: &[Option<f64>], shift: f64) -> Probability {
+        Probability::new(sigmoid(self.log_odds(row) + shift))
             .expect("the logistic function of a finite number lies in [0, 1]")
+    }
+
+    /// What must be added to the log-odds for a market in which `base_rate` of the rows, above 0 and below 1, are positive, and which
+    /// else differs in nothing from the one of the training: the difference of both log-odds (C. Elkan, "The foundations of cost-sensitive
+    /// learning", IJCAI 2001). 0 where the training says nothing because its rows had one label.
+    pub fn shift_to(&self, base_rate: f64) -> f64 {
+        let shift = logit(base_rate) - logit(self.trained_on.base_rate());
+        if shift.is_finite() { shift } else { 0.0 }
     }
 
     /// The probability of each row.
@@ -164,13 +180,21 @@ impl Classifier {
     /// # Panics
     /// If the row has not one value for each feature.
     pub fn contributions(&self, row: &[Option<f64>], n: usize) -> Vec<Contribution> {
-        let probability = self.probability(row).get();
+        self.contributions_shifted(row, n, 0.0)
+    }
+
+    /// As [`contributions`](Self::contributions), to the probability with this much added to the log-odds.
+    ///
+    /// # Panics
+    /// If the row has not one value for each feature.
+    pub fn contributions_shifted(&self, row: &[Option<f64>], n: usize, shift: f64) -> Vec<Contribution> {
+        let probability = self.probability_shifted(row, shift).get();
         let mut without = row.to_vec();
         let mut found: Vec<Contribution> = Vec::new();
         for (idx, feature) in self.names.iter().enumerate() {
             let Some(value) = row[idx].filter(|x| x.is_finite()) else { continue };
             without[idx] = None;
-            let delta = probability - self.probability(&without).get();
+            let delta = probability - self.probability_shifted(&without, shift).get();
             without[idx] = row[idx];
             found.push(Contribution { feature: feature.to_owned(), value, delta });
         }
@@ -221,6 +245,20 @@ pub(crate) mod tests {
         assert!((classifier.probability(&row).get() - expected).abs() < 1e-15);
         assert_eq!(classifier.probabilities([&row[..]]), [classifier.probability(&row)]);
         assert_eq!(classifier.trained_on().base_rate(), 0.25);
+    }
+
+    #[test]
+    fn another_base_rate_shifts_the_log_odds_by_the_difference() {
+        let classifier = by_hand();
+        let row = [Some(0.0), Some(3.0), None, Some(9.0)];
+        // Trained on one positive row in four: odds of 1 to 3, in the other market of 1 to 99.
+        let shift = classifier.shift_to(0.01);
+        assert!((shift - (3.0_f64 / 99.0).ln()).abs() < 1e-12, "{shift}");
+        assert!(classifier.shift_to(0.25).abs() < 1e-12);
+        let expected = 1.0 / (1.0 + (-(1.125 + shift)).exp());
+        assert!((classifier.probability_shifted(&row, shift).get() - expected).abs() < 1e-15);
+        let deltas = classifier.contributions_shifted(&row, 1, shift);
+        assert!(deltas[0].delta.abs() < classifier.contributions(&row, 1)[0].delta.abs());
     }
 
     #[test]

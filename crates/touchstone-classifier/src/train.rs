@@ -22,8 +22,8 @@ pub struct TrainSettings {
     pub n_folds: usize,
     /// The seed of the folds, and of what boosted trees draw. Default 0.
     pub seed: u64,
-    /// The kinds of model to try, at least one: of several the one with the smallest log loss on held-out rows is kept, of equals the
-    /// first. Default: a logistic regression alone.
+    /// The kinds of model to try, at least one: of those that can be fitted the one with the smallest log loss on held-out rows is kept,
+    /// of equals the first. Default: a logistic regression alone.
     pub kinds: &'static [ModelKind],
 }
 
@@ -69,8 +69,10 @@ pub struct TrainingReport {
     pub out_of_fold: Metrics,
     /// The calibration that was kept.
     pub calibration: Platt,
-    /// One entry a feature, in feature order; none of trees, which have no weights.
+    /// One entry a feature, in feature order; none of trees, which have no weights. Of a mean with trees, what the regression adds.
     pub weights: Vec<FeatureWeight>,
+    /// One entry a feature, in feature order: how many splits of the trees ask for it; none without trees.
+    pub splits: Vec<usize>,
 }
 
 /// What the model learned about one feature.
@@ -105,14 +107,23 @@ pub fn train(
     settings.check()?;
     let fold_of = folds(data, settings.n_folds, settings.seed)?;
     let mut tried = Vec::with_capacity(settings.kinds.len());
+    // A kind that cannot be fitted to these rows is passed over, as long as another one can.
+    let mut refused = None;
     for &kind in settings.kinds {
-        let log_odds = held_out_log_odds(data, kind, settings, &fold_of)?;
-        let metrics = held_out_metrics(data, &log_odds, &fold_of, settings.n_folds);
-        tried.push((kind, metrics, Platt::fit(&log_odds, data.labels())));
+        let fitted = held_out_log_odds(data, kind, settings, &fold_of)
+            .and_then(|log_odds| Ok((log_odds, kind.fit(data, settings)?)));
+        match fitted {
+            Ok((log_odds, model)) => {
+                let metrics = held_out_metrics(data, &log_odds, &fold_of, settings.n_folds);
+                tried.push((kind, metrics, Platt::fit(&log_odds, data.labels()), model));
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
     }
-    let by_loss = tried.iter().min_by(|(_, a, _), (_, b, _)| a.log_loss.total_cmp(&b.log_loss));
-    let &(kind, out_of_fold, calibration) = by_loss.expect("the settings name a kind");
-    let model = kind.fit(data, settings)?;
+    let by_loss = tried.iter().min_by(|a, b| a.1.log_loss.total_cmp(&b.1.log_loss));
+    let Some((kind, out_of_fold, calibration, model)) = by_loss.cloned() else {
+        return Err(refused.expect("the settings name a kind"));
+    };
     let trained_on = TrainedOn { n_rows: data.n_rows(), n_positive: data.n_positive(), seed: settings.seed };
     let report = TrainingReport {
         n_rows: trained_on.n_rows,
@@ -120,12 +131,17 @@ pub fn train(
         base_rate: trained_on.base_rate(),
         settings: *settings,
         kind,
-        tried: tried.into_iter().map(|(kind, metrics, _)| (kind, metrics)).collect(),
+        tried: tried.into_iter().map(|(kind, metrics, ..)| (kind, metrics)).collect(),
         out_of_fold,
         calibration,
         weights: match &model {
-            Model::LogisticRegression(regression) | Model::Mean(regression, _) => weights(data, regression),
+            Model::LogisticRegression(regression) => weights(data, regression, 1.0),
+            Model::Mean(regression, _) => weights(data, regression, 0.5),
             Model::BoostedTrees(_) => Vec::new(),
+        },
+        splits: match &model {
+            Model::BoostedTrees(trees) | Model::Mean(_, trees) => trees.split_counts(),
+            Model::LogisticRegression(_) => Vec::new(),
         },
     };
     let classifier = Classifier::new(data.names().clone(), model, calibration, trained_on)
@@ -196,15 +212,16 @@ fn held_out_metrics(data: &Dataset, log_odds: &[f64], fold_of: &[usize], n_folds
     Metrics::of(&probabilities, data.labels()).expect("the folds saw to it that both labels occur")
 }
 
-fn weights(data: &Dataset, model: &LogisticRegression) -> Vec<FeatureWeight> {
+/// The regression's weights, of which `share` enters the log-odds.
+fn weights(data: &Dataset, model: &LogisticRegression, share: f64) -> Vec<FeatureWeight> {
     let n_missing = |feature: usize| data.rows().filter(|row| row[feature].is_none()).count();
     let entry = |(feature, (name, term)): (usize, (&str, &crate::logistic::Term))| FeatureWeight {
         feature: name.to_owned(),
         n_missing: n_missing(feature),
         mean: term.mean,
         scale: term.scale,
-        weight: term.weight,
-        missing_weight: term.missing_weight,
+        weight: share * term.weight,
+        missing_weight: share * term.missing_weight,
     };
     data.names().iter().zip(model.terms()).enumerate().map(entry).collect()
 }
@@ -329,6 +346,19 @@ mod tests {
             );
             assert!(cross_validate(&data, &settings).is_err());
         }
+    }
+
+    #[test]
+    fn a_kind_that_cannot_be_fitted_is_passed_over() {
+        // One row alone differs, so some fold has no feature that varies; trees do not mind.
+        let mut data = Dataset::new(FeatureNames::new(["x"]).unwrap());
+        for i in 0..60 {
+            data.push(&[Some(f64::from(u8::from(i == 7)))], i % 2 == 0, None).unwrap();
+        }
+        assert!(train(&data, &TrainSettings::default()).is_err());
+        let (_, report) =
+            train(&data, &TrainSettings { kinds: ModelKind::ALL, ..TrainSettings::default() }).unwrap();
+        assert!(report.tried.iter().all(|(kind, _)| *kind != ModelKind::LogisticRegression));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod brokers;
 mod commands;
 mod compiled;
 mod fault;
+mod labelled;
 mod lines;
 mod logging;
 mod photo_words;
@@ -25,7 +26,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    catalog, demo, dlq, eval, explain, hash, lookup, run, scan, schema, simulate, topics, train, verify,
+    catalog, compare, demo, dlq, eval, explain, hash, lookup, policy, run, scan, schema, simulate, topics,
+    train, verify,
 };
 use fault::Fault;
 
@@ -49,6 +51,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
+    Policy(policy::PolicyArgs),
+    Compare(compare::CompareArgs),
     Topics(topics::TopicsArgs),
     Dlq(dlq::DlqArgs),
     Verify(verify::VerifyArgs),
@@ -67,6 +71,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Topics(args) => topics::run(&args),
         Command::Dlq(args) => dlq::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -39,8 +39,9 @@ pub(crate) fn absent(folder: &Path, file: &str, kind: &str, mut ids: Vec<&str>) 
     })
 }
 
-/// The name of a data set: the last part of its folder's path, links and dots resolved.
-pub(crate) fn set_name(folder: &Path) -> String {
+/// The name of a data set: the last part of its folder's path, links and dots resolved. It says nothing of the machine that
+/// the folder lies on.
+pub fn set_name(folder: &Path) -> String {
     let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     resolved
         .file_name()

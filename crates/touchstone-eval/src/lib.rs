@@ -4,7 +4,7 @@
 //! catalog ──▶ market ──▶ listings + labels ──▶ forms ──▶ DIR/{catalog.jsonl, listings.jsonl, labels.csv}
 //!             seed                               │
 //!                                                ▼
-//!                            verdicts + labels ──▶ report ──▶ counts and metrics
+//!                            verdicts + labels ──▶ listings ──▶ figures, page, thresholds, flips
 //!
 //! DIR/{catalog.jsonl, cases.jsonl}   ──▶ brands ──┐
 //! DIR/{references/*, queries.csv}     ──▶ photos ──┤
@@ -37,10 +37,10 @@ mod brands;
 mod error;
 mod form_report;
 mod forms;
+mod listings;
 mod market;
 mod pairs;
 mod photos;
-mod report;
 mod rows;
 mod search;
 mod shares;
@@ -49,14 +49,17 @@ mod training;
 
 pub use brands::eval_brands;
 pub use error::EvalError;
-pub use form_report::FormReport;
+pub use form_report::{FormReport, set_name};
 pub use forms::{Label, ListingsFolder, read_catalog, read_labels, read_listings};
+pub use listings::{
+    Bin, Comparison, Flagged, Flip, JudgedRow, ListingsReport, Photos, Point, Stage, Tuned, compare, html,
+    judge_listings, tune,
+};
 pub use market::{Behaviour, Market, MarketSettings, PhotoSource, Retouch, simulate};
 pub use pairs::{
     CrossValidation, cross_validated, eval_pairs, eval_pairs_with, read_pairs, read_training_pairs,
 };
 pub use photos::{eval_photos, training_photos};
-pub use report::{ListingsReport, report};
 pub use search::{eval_search, eval_search_in};
-pub use tables::{eval_tables, read_table};
+pub use tables::{eval_tables, read_table, write_table};
 pub use training::training_table;

@@ -6,8 +6,9 @@ use std::io::BufReader;
 use std::path::Path;
 use std::time::Instant;
 
+use touchstone_classifier::metrics::{calibration_error, log_loss, pr_auc, roc_auc};
 use touchstone_classifier::{
-    Classifier, Dataset, FeatureNames, Metrics, ModelKind, TrainSettings, cross_validate, train,
+    Classifier, Dataset, FeatureNames, ModelKind, TrainSettings, cross_validate, train,
 };
 use touchstone_types::Probability;
 
@@ -35,6 +36,11 @@ pub fn read_table(path: &Path) -> Result<Dataset, EvalError> {
     let at = |wanted: &str| names.iter().position(|name| *name == wanted);
     let label_at = at("label").ok_or_else(|| wrong(1, "the column \"label\" is missing".to_owned()))?;
     let group_at = at("group");
+    for special in ["label", "group"] {
+        if names.iter().filter(|name| **name == special).count() > 1 {
+            return Err(wrong(1, format!("the column \"{special}\" stands twice: take one out")));
+        }
+    }
     let is_feature = |column: usize| column != label_at && Some(column) != group_at;
     let features: Vec<usize> = (0..names.len()).filter(|&column| is_feature(column)).collect();
     let feature_names = FeatureNames::new(features.iter().map(|&column| names[column]))
@@ -61,6 +67,24 @@ pub fn read_table(path: &Path) -> Result<Dataset, EvalError> {
         data.push(&values, label, group_at.map(|column| &row[column])).expect("one value for each feature");
     }
     if data.n_rows() == 0 { Err(EvalError::NoRows { path: path.to_owned() }) } else { Ok(data) }
+}
+
+/// Writes a table as `train.csv` of `folder`, which is made where it is missing; [`read_table`] reads back the same.
+///
+/// # Errors
+/// [`EvalError::Io`].
+pub fn write_table(data: &Dataset, folder: &Path) -> Result<(), EvalError> {
+    fs::create_dir_all(folder).map_err(|e| EvalError::io(folder, "writing", e))?;
+    let path = folder.join("train.csv");
+    let failed = |e: csv::Error| EvalError::io(&path, "writing", e.into());
+    let mut file = csv::Writer::from_path(&path).map_err(failed)?;
+    file.write_record(["label", "group"].into_iter().chain(data.names().iter())).map_err(failed)?;
+    for (idx, row) in data.rows().enumerate() {
+        let values = row.iter().map(|value| value.map_or_else(String::new, |value| value.to_string()));
+        let head = [u8::from(data.labels()[idx]).to_string(), data.groups()[idx].clone().unwrap_or_default()];
+        file.write_record(head.into_iter().chain(values)).map_err(failed)?;
+    }
+    file.flush().map_err(|e| EvalError::io(&path, "writing", e))
 }
 
 /// Trains the classifier on a folder, of whatever kind does best there, and says how good its probabilities are.
@@ -91,7 +115,7 @@ pub fn eval_tables(folder: &Path, seed: u64) -> Result<FormReport, EvalError> {
     };
     let mut metrics = figures(&found, &labels);
     metrics.insert("rows_per_s".to_owned(), speed(&classifier, &data));
-    let one_label = "all rows of test.csv have one label: ranks and calibration say nothing of them";
+    let one_label = "all rows of test.csv have one label: ranks say nothing of them";
     let warnings = if metrics.contains_key("roc_auc") { Vec::new() } else { vec![one_label.to_owned()] };
     let set = set_name(folder);
     for (kind, tried) in &report.tried {
@@ -103,15 +127,13 @@ pub fn eval_tables(folder: &Path, seed: u64) -> Result<FormReport, EvalError> {
 
 fn figures(found: &[Probability], labels: &[bool]) -> BTreeMap<String, f64> {
     let probabilities: Vec<f64> = found.iter().map(|p| p.get()).collect();
-    let figures = Metrics::of(&probabilities, labels).map(|m| {
-        [
-            ("roc_auc", m.roc_auc),
-            ("pr_auc", m.pr_auc),
-            ("log_loss", m.log_loss),
-            ("calibration_error", m.calibration_error),
-        ]
-    });
-    figures.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect()
+    let figures = [
+        ("roc_auc", roc_auc(&probabilities, labels)),
+        ("pr_auc", pr_auc(&probabilities, labels)),
+        ("log_loss", log_loss(&probabilities, labels)),
+        ("calibration_error", calibration_error(&probabilities, labels)),
+    ];
+    figures.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The rows with their columns in the order of `names`.
@@ -193,6 +215,15 @@ mod tests {
     }
 
     #[test]
+    fn a_table_reads_back_as_it_was_written() {
+        let from = folder(&[("train.csv", rows(40, "label,group,price,age"))]);
+        let data = read_table(&from.path().join("train.csv")).unwrap();
+        let to = tempfile::tempdir().unwrap();
+        write_table(&data, &to.path().join("deep")).unwrap();
+        assert_eq!(read_table(&to.path().join("deep/train.csv")).unwrap(), data);
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_file_line_and_column() {
         let check = |files: &[(&str, String)], expected: &str| {
             let folder = folder(files);
@@ -208,6 +239,8 @@ mod tests {
         check(&train("label,price\n1\n"), "train.csv, line 2: ");
         check(&train("label,price\n"), "train.csv: the file has no rows");
         check(&train("label,price,price\n1,1,1\n"), "train.csv, line 1: ");
+        check(&train("label,price,label\n1,1,1\n"), "train.csv, line 1: the column \"label\" stands twice");
+        check(&train("label,group,price,group\n1,1,1,1\n"), "line 1: the column \"group\" stands twice");
         check(&train("label,price\n1,1\n1,2\n"), "train.csv: nothing can be learned from it");
         let files = [("train.csv", rows(60, "label,price,age")), ("test.csv", rows(9, "label,price"))];
         check(&files, "test.csv, line 1: the column \"age\" of train.csv is missing: add it");

@@ -109,6 +109,18 @@ impl Context {
         &self.snapshot
     }
 
+    /// The same context under another policy. `lexicon` is the one that the snapshot was built with.
+    pub fn with_policy(self, policy: Arc<Policy>, lexicon: &Lexicon) -> Self {
+        let versions = Versions { policy: policy_id(&policy, lexicon), ..self.versions };
+        Self { policy, versions, ..self }
+    }
+
+    /// The same context without the model's classifier: no listing gets a probability. Its pair matcher and photo score stay.
+    pub fn without_classifier(self) -> Self {
+        let versions = Versions { model: None, ..self.versions };
+        Self { model: None, versions, ..self }
+    }
+
     /// What tells copies of reference photos from other pictures.
     pub fn photo_score(&self) -> &PhotoScore {
         &self.photo_score

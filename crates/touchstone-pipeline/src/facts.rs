@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use touchstone_catalog::Snapshot;
 use touchstone_text::{State, TextFindings, Unit};
 use touchstone_types::{
-    Bank, BrandClaim, BrandId, CatalogKey, Condition, Contradiction, Evidence, Field, Gtin, Listing, Meaning,
-    Money, PhotoMatch, Probability, ProductId, ProductMatch, Role, UnitPrice,
+    Bank, BrandClaim, BrandId, CatalogKey, Condition, Contradiction, Evidence, Field, Gtin, How, Listing,
+    Meaning, Money, PhotoMatch, Probability, ProductId, ProductMatch, Role, UnitPrice,
 };
 
 use crate::authorisation::{Authorisation, authorisation};
+use crate::counted::Counted;
+use crate::product_facts::ProductFacts;
 use crate::unit_price::{list_price, unit_price};
 
 /// From this probability on, a product match counts as the product that the listing is about.
-const MATCHED: f64 = 0.5;
+pub(crate) const MATCHED: f64 = 0.5;
 
 /// From this number of ratings on, their shape says something.
 const MIN_RATINGS: u64 = 10;
@@ -24,8 +26,8 @@ const NEW_SELLER_DAYS: f64 = 90.0;
 /// Facts about the listing as a whole.
 #[derive(Debug)]
 pub(crate) struct ListingFacts {
-    /// Brands claimed sold_as or stuffed in the title.
-    pub(crate) brands_in_title: BTreeSet<BrandId>,
+    /// Brands claimed sold_as or stuffed in the title, by the place where they are named: brands of one name are one.
+    pub(crate) brands_in_title: Vec<BTreeSet<BrandId>>,
     /// Slang for counterfeits in the offer's own text.
     pub(crate) slang: bool,
     /// Complaints that say that the piece is not genuine.
@@ -51,16 +53,15 @@ pub(crate) struct ListingFacts {
 }
 
 impl ListingFacts {
-    pub(crate) fn new(listing: &Listing, text: &TextFindings, photos: &[PhotoMatch]) -> Self {
-        let in_title = |claim: &&BrandClaim| {
-            claim.field == Field::Title && matches!(claim.role, Role::SoldAs | Role::Stuffed)
-        };
+    pub(crate) fn new(
+        listing: &Listing,
+        text: &TextFindings,
+        counted: &Counted<'_>,
+        photos: &[PhotoMatch],
+    ) -> Self {
         Self {
-            brands_in_title: text.claims.iter().filter(in_title).map(|c| c.brand_id.clone()).collect(),
-            slang: text
-                .terms
-                .iter()
-                .any(|t| t.meaning == Meaning::CounterfeitSlang && !is_complaint(&t.field)),
+            brands_in_title: brands_in_title(&counted.claims),
+            slang: counted.slang,
             n_fake_complaints: fake_complaints(text),
             state: text.state,
             form_not_new: listing.condition.filter(|c| matches!(c, Condition::Used | Condition::Refurbished)),
@@ -77,6 +78,16 @@ impl ListingFacts {
     /// Whether the piece is used, refurbished or empty.
     pub(crate) fn is_not_new(&self) -> bool {
         !self.state.is_new() || self.form_not_new.is_some()
+    }
+
+    /// Whether three or more brands are named in the title as if the offer were theirs, this one among them.
+    pub(crate) fn is_in_heap(&self, brand: &BrandId) -> bool {
+        self.brands_in_title.len() >= 3 && self.is_in_title(brand)
+    }
+
+    /// Whether the title names this brand as if the offer were its own.
+    pub(crate) fn is_in_title(&self, brand: &BrandId) -> bool {
+        self.brands_in_title.iter().any(|named| named.contains(brand))
     }
 
     /// Whether the account was new when the listing was observed.
@@ -98,6 +109,10 @@ pub(crate) struct BrandFacts<'a> {
     pub(crate) roles: BTreeSet<Role>,
     /// A sold_as claim in the title, the brand field or the deciding field imitates the name.
     pub(crate) look_alike: bool,
+    /// Every such claim is a slip of the pen as well as an imitation: a typo, or words run together.
+    pub(crate) misspelt: bool,
+    /// Beside such a claim the listing writes the name as it is, too: whoever hides a name hides it everywhere.
+    pub(crate) spelt_out: bool,
     /// What the brand's list says of the seller.
     pub(crate) authorisation: Authorisation,
     /// The brand's product that the text is about.
@@ -108,6 +123,8 @@ pub(crate) struct BrandFacts<'a> {
     pub(crate) list_price: Option<Money>,
     /// The unit price against the catalog.
     pub(crate) unit_price: Option<UnitPrice>,
+    /// The listing's fields beside that product's.
+    pub(crate) product: ProductFacts,
     /// Photos of the brand's genuine products that count.
     pub(crate) genuine_photos: Vec<&'a PhotoMatch>,
     /// Photos of the brand's known fakes that count.
@@ -123,12 +140,13 @@ impl<'a> BrandFacts<'a> {
     pub(crate) fn all(
         listing: &Listing,
         text: &'a TextFindings,
+        counted: &Counted<'a>,
         photos: &'a [PhotoMatch],
         facts: &ListingFacts,
         snapshot: &Snapshot,
     ) -> Vec<Self> {
         let mut claims: BTreeMap<&BrandId, Vec<&BrandClaim>> = BTreeMap::new();
-        for claim in &text.claims {
+        for &claim in &counted.claims {
             claims.entry(&claim.brand_id).or_default().push(claim);
         }
         for found in &text.matches {
@@ -174,12 +192,18 @@ impl<'a> BrandFacts<'a> {
         let deciding = deciding_claims(claims);
         let imitates = |c: &&BrandClaim| c.role == Role::SoldAs && c.how.is_look_alike();
         let in_head = claims.iter().copied().filter(|c| matches!(c.field, Field::Title | Field::Brand));
+        let imitations: Vec<&BrandClaim> =
+            deciding.iter().copied().chain(in_head).filter(|c| imitates(c)).collect();
+        let is_slip = |c: &&BrandClaim| matches!(c.how, How::Typo | How::Joined);
         Self {
             brand_id: brand.clone(),
             roles: deciding.iter().map(|c| c.role).collect(),
-            look_alike: deciding.iter().copied().chain(in_head).any(|c| imitates(&c)),
+            look_alike: !imitations.is_empty(),
+            spelt_out: claims.iter().any(|c| is_own_field(&c.field) && !c.how.is_look_alike()),
+            misspelt: !imitations.is_empty() && imitations.iter().all(is_slip),
             authorisation: authorisation(snapshot.brand(brand), listing),
             product_match,
+            product: ProductFacts::new(listing, text, brand, product_id.as_ref(), snapshot),
             list_price: list_price(&contents, snapshot),
             unit_price: unit_price(listing.price.as_ref(), text.pack_size, &contents, snapshot),
             product_id,
@@ -194,6 +218,27 @@ impl<'a> BrandFacts<'a> {
     pub(crate) fn is_sold_as(&self) -> bool {
         self.roles.contains(&Role::SoldAs)
     }
+}
+
+/// The brands of the title by their places; places that overlap are one, and so are those of a brand that is named twice.
+fn brands_in_title(claims: &[&BrandClaim]) -> Vec<BTreeSet<BrandId>> {
+    let in_title =
+        |c: &&&BrandClaim| c.field == Field::Title && matches!(c.role, Role::SoldAs | Role::Stuffed);
+    let mut claims: Vec<&BrandClaim> = claims.iter().filter(in_title).copied().collect();
+    claims.sort_by_key(|claim| claim.span);
+    let mut places: Vec<(BTreeSet<BrandId>, u32)> = Vec::new();
+    for claim in claims {
+        let (start, end) = (claim.span.start(), claim.span.end());
+        let place = places.iter_mut().find(|(named, ends)| start < *ends || named.contains(&claim.brand_id));
+        match place {
+            Some((named, ends)) => {
+                named.insert(claim.brand_id.clone());
+                *ends = end.max(*ends);
+            }
+            None => places.push((BTreeSet::from([claim.brand_id.clone()]), end)),
+        }
+    }
+    places.into_iter().map(|(named, _)| named).collect()
 }
 
 /// The claims that say in which role the listing names the brand. The title outranks the brand field, and both outrank
@@ -218,6 +263,11 @@ fn deciding_claims<'c>(claims: &[&'c BrandClaim]) -> Vec<&'c BrandClaim> {
         }
     }
     Vec::new()
+}
+
+/// Whether a field is part of the offer, not of what others say about it.
+fn is_own_field(field: &Field) -> bool {
+    matches!(field, Field::Title | Field::Description | Field::Brand | Field::Attribute(_))
 }
 
 /// What the offer holds, for the price: the text's contents if the product is among them, else only the product.
@@ -277,10 +327,6 @@ fn fake_complaints(text: &TextFindings) -> usize {
     let fields =
         text.terms.iter().filter(|t| t.meaning == Meaning::ComplaintFake).map(|t| t.field.to_string());
     fields.collect::<BTreeSet<_>>().len()
-}
-
-fn is_complaint(field: &Field) -> bool {
-    matches!(field, Field::Complaint(_))
 }
 
 fn seller_age_days(listing: &Listing) -> Option<f64> {

@@ -39,6 +39,11 @@ pub const FEATURES: &[Feature] = &[
         value: |i| is_below_floor(i.brand?.unit_price.as_ref()?).map(flag),
     },
     Feature {
+        name: "pack_size",
+        meaning: "ln(units in the offer), 0 to 14; missing where the unit price is not known",
+        value: |i| Some(libm::log(f64::from(i.brand?.unit_price.as_ref()?.pack_size))),
+    },
+    Feature {
         name: "sold_as",
         meaning: "1 where the offer is presented as the brand's, else 0",
         value: |i| Some(flag(i.brand.is_some_and(BrandFacts::is_sold_as))),
@@ -47,6 +52,16 @@ pub const FEATURES: &[Feature] = &[
         name: "look_alike_brand",
         meaning: "1 where a sold_as claim imitates the brand's name, else 0",
         value: |i| Some(flag(i.brand.is_some_and(|b| b.look_alike))),
+    },
+    Feature {
+        name: "brand_misspelt",
+        meaning: "1 where every such claim is a typo or words run together, which happens in good faith, else 0",
+        value: |i| Some(flag(i.brand.is_some_and(|b| b.misspelt))),
+    },
+    Feature {
+        name: "look_alike_spelt_out",
+        meaning: "1 where the listing writes the brand's name as it is beside an imitation of it, 0 where it only imitates it; missing without an imitation",
+        value: |i| i.brand.filter(|b| b.look_alike).map(|b| flag(b.spelt_out)),
     },
     Feature {
         name: "inspired_by",
@@ -138,6 +153,11 @@ pub const FEATURES: &[Feature] = &[
         value: |i| i.listing.seller.n_brands.map(|n| log1p(n as f64)),
     },
     Feature {
+        name: "seller_reputation",
+        meaning: "the digit that the marketplace's word for the seller's standing begins with, 0 to 9; missing without one",
+        value: |i| i.listing.seller.reputation.as_deref()?.chars().next()?.to_digit(10).map(f64::from),
+    },
+    Feature {
         name: "seller_takedowns",
         meaning: "ln(1 + earlier takedowns of the seller); missing where not sent",
         value: |i| i.listing.seller.prior_takedowns.map(|n| log1p(n as f64)),
@@ -186,6 +206,26 @@ pub const FEATURES: &[Feature] = &[
         name: "gtin_valid",
         meaning: "1 where the GTIN field holds a valid GTIN, 0 where not; missing where empty",
         value: |i| i.facts.gtin_valid.map(flag),
+    },
+    Feature {
+        name: "gtin_of_another_brand",
+        meaning: "1 where the GTIN is another brand's product, 0 where the brand's; missing where the catalog does not know it",
+        value: |i| i.brand?.product.gtin_of_another_brand.map(flag),
+    },
+    Feature {
+        name: "mpn_near_miss",
+        meaning: "1 where the part number is the product's but for one character, else 0; a weak sign; missing without both",
+        value: |i| i.brand?.product.mpn_near_miss.map(flag),
+    },
+    Feature {
+        name: "category_differs",
+        meaning: "1 where the listing's category is not the product's, else 0; missing without both",
+        value: |i| i.brand?.product.category_differs.map(flag),
+    },
+    Feature {
+        name: "description_copied",
+        meaning: "1 where the description holds the product's title as the catalog has it, else 0; missing without both",
+        value: |i| i.brand?.product.description_copied.map(flag),
     },
 ];
 

@@ -11,6 +11,7 @@ use touchstone_types::{
 
 use crate::authorisation::{Authorisation, authorisation};
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::facts::{BrandFacts, ListingFacts};
 use crate::features::vector;
 use crate::policy::Thresholds;
@@ -59,8 +60,9 @@ pub fn judge(listing: &Listing, photos: &[PhotoInput], context: &Context) -> Jud
     }
     let text = text_findings(listing, context);
     let seen = look(listing, photos, &text, context);
-    let facts = ListingFacts::new(listing, &text, &seen.matches);
-    let brands = BrandFacts::all(listing, &text, &seen.matches, &facts, &context.snapshot);
+    let counted = Counted::of(&text, &context.snapshot);
+    let facts = ListingFacts::new(listing, &text, &counted, &seen.matches);
+    let brands = BrandFacts::all(listing, &text, &counted, &seen.matches, &facts, &context.snapshot);
     let case = Case { listing, context, facts: &facts, seen: &seen };
     let nothing_found = || case.conclude(None);
     let conclusion = brands
@@ -123,13 +125,17 @@ struct Conclusion<'a> {
     probability: Option<Probability>,
     reasons: Vec<Reason>,
     features: Vec<Option<f64>>,
+    /// What the marketplace's base rate adds to the log-odds.
+    shift: f64,
 }
 
 impl<'a> Case<'a> {
     fn conclude(&self, brand: Option<&'a BrandFacts<'a>>) -> Conclusion<'a> {
         let thresholds = self.thresholds(brand);
         let features = vector(self.listing, self.seen.judged.len(), self.facts, brand);
-        let probability = self.context.model.as_ref().map(|m| m.classifier().probability(&features));
+        let model = self.context.model.as_ref().map(|model| model.classifier());
+        let shift = model.zip(thresholds.base_rate).map_or(0.0, |(model, rate)| model.shift_to(rate));
+        let probability = model.map(|model| model.probability_shifted(&features, shift));
         let mut reasons = reasons(brand, self.facts, &thresholds);
         let (row, outcome) = brand.map_or((9, Outcome::Clear), |b| first_row(b, self.facts, &thresholds));
         let decision = match outcome {
@@ -154,7 +160,7 @@ impl<'a> Case<'a> {
         }
         reasons.sort_by_key(|r| (Reverse(r.weight()), r.as_str()));
         reasons.dedup();
-        Conclusion { brand, row, decision, probability, reasons, features }
+        Conclusion { brand, row, decision, probability, reasons, features, shift }
     }
 
     fn thresholds(&self, brand: Option<&BrandFacts<'_>>) -> Thresholds {
@@ -198,7 +204,8 @@ impl<'a> Case<'a> {
     }
 
     fn verdict(&self, conclusion: Conclusion<'_>, text: &TextFindings) -> Verdict {
-        let Conclusion { brand, row, decision, probability, reasons, features } = conclusion;
+        let evidence = self.evidence(&conclusion, text);
+        let Conclusion { brand, row, decision, probability, reasons, .. } = conclusion;
         let mut missing = self.seen.missing.clone();
         if self.context.model.is_none() {
             missing.push(Missing::Model);
@@ -211,7 +218,7 @@ impl<'a> Case<'a> {
         verdict.brand_id = brand.map(|b| b.brand_id.clone());
         verdict.product_id = brand.and_then(|b| b.product_id.clone());
         verdict.reasons = reasons;
-        verdict.evidence = self.evidence(brand, text, decision, &features);
+        verdict.evidence = evidence;
         verdict.completeness = if missing.is_empty() { Completeness::Full } else { Completeness::Partial };
         verdict.missing = missing;
         let snapshot = &self.context.snapshot;
@@ -219,23 +226,18 @@ impl<'a> Case<'a> {
         verdict
     }
 
-    fn evidence(
-        &self,
-        brand: Option<&BrandFacts<'_>>,
-        text: &TextFindings,
-        decision: Decision,
-        features: &[Option<f64>],
-    ) -> Vec<Evidence> {
+    fn evidence(&self, conclusion: &Conclusion<'_>, text: &TextFindings) -> Vec<Evidence> {
         let mut evidence: Vec<Evidence> = text.claims.iter().cloned().map(Evidence::BrandClaim).collect();
         evidence.extend(text.matches.iter().cloned().map(Evidence::ProductMatch));
         evidence.extend(text.terms.iter().cloned().map(Evidence::Term));
         evidence.extend(self.seen.matches.iter().cloned().map(Evidence::PhotoMatch));
-        match brand {
+        match conclusion.brand {
             Some(brand) => evidence.extend(brand.evidence(self.facts)),
             None => evidence.extend(self.facts.condition_contradiction.clone().map(Evidence::Contradiction)),
         }
-        if let (true, Some(model)) = (decision.is_flag(), &self.context.model) {
-            let contributions = model.classifier().contributions(features, N_CONTRIBUTIONS);
+        if let (true, Some(model)) = (conclusion.decision.is_flag(), &self.context.model) {
+            let (features, shift) = (&conclusion.features, conclusion.shift);
+            let contributions = model.classifier().contributions_shifted(features, N_CONTRIBUTIONS, shift);
             evidence.extend(contributions.into_iter().map(Evidence::Contribution));
         }
         evidence.sort_by(Evidence::order);

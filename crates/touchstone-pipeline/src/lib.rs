@@ -38,12 +38,14 @@
 
 mod authorisation;
 mod context;
+mod counted;
 mod facts;
 mod features;
 mod judge;
 mod pair_matcher;
 mod photo_score;
 mod policy;
+mod product_facts;
 mod product_match;
 mod reasons;
 mod table;

@@ -56,6 +56,9 @@ pub struct Thresholds {
     pub far_below: f64,
     /// What becomes of offers presented as similar.
     pub inspired_by: InspiredBy,
+    /// The share of counterfeits in this market, above 0 and below 1, for which probabilities shall be right; `None` for that of the
+    /// model's training.
+    pub base_rate: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -71,6 +74,8 @@ struct Layer {
     far_below: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inspired_by: Option<InspiredBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_rate: Option<f64>,
 }
 
 /// The settings of a brand: a [`Layer`] and the categories beside it. The keys are repeated, because serde cannot refuse
@@ -88,6 +93,8 @@ struct Brand {
     far_below: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inspired_by: Option<InspiredBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_rate: Option<f64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     categories: BTreeMap<String, Layer>,
 }
@@ -100,6 +107,7 @@ impl Brand {
             automation: self.automation,
             far_below: self.far_below,
             inspired_by: self.inspired_by,
+            base_rate: self.base_rate,
         }
     }
 }
@@ -170,7 +178,39 @@ impl Policy {
             automation: first(layers, |l| l.automation).unwrap_or(false),
             far_below: first(layers, |l| l.far_below).unwrap_or(0.5),
             inspired_by: first(layers, |l| l.inspired_by).unwrap_or(InspiredBy::Clear),
+            base_rate: first(layers, |l| l.base_rate),
         }
+    }
+
+    /// This policy with these thresholds, 0 to 1, where no brand or category has its own.
+    pub fn with_thresholds(&self, review: f64, takedown: f64) -> Self {
+        let default =
+            Layer { review_threshold: Some(review), takedown_threshold: Some(takedown), ..self.default };
+        Self { default, ..self.clone() }
+    }
+
+    /// This policy with takedowns switched on or off, where no brand or category says otherwise.
+    pub fn with_automation(&self, automation: bool) -> Self {
+        Self { default: Layer { automation: Some(automation), ..self.default }, ..self.clone() }
+    }
+
+    /// This policy with takedowns on and all thresholds at 0, for every brand and category: verdicts then show which decisions are
+    /// open to a listing at any threshold.
+    pub fn with_every_decision_open(&self) -> Self {
+        let open = |layer: Layer| Layer {
+            review_threshold: None,
+            takedown_threshold: None,
+            automation: None,
+            ..layer
+        };
+        let brands = self.brands.iter().map(|(name, brand)| {
+            let Layer { far_below, inspired_by, base_rate, .. } = brand.own();
+            let categories =
+                brand.categories.iter().map(|(name, layer)| (name.clone(), open(*layer))).collect();
+            let brand = Brand { far_below, inspired_by, base_rate, categories, ..Brand::default() };
+            (name.clone(), brand)
+        });
+        Self { brands: brands.collect(), ..self.with_thresholds(0.0, 0.0).with_automation(true) }
     }
 
     /// How many bits may differ between a photo and its copy where nothing but the hash of the reference is known.
@@ -206,6 +246,11 @@ impl Policy {
                 {
                     return Err((format!("{path}.{key}"), value.to_string(), "from 0 to 1"));
                 }
+            }
+            if let Some(rate) = layer.base_rate
+                && !(rate > 0.0 && rate < 1.0)
+            {
+                return Err((format!("{path}.base_rate"), rate.to_string(), "above 0 and below 1"));
             }
         }
         if HammingDistance::new(self.photos.max_distance).is_none() {
@@ -253,8 +298,22 @@ mod tests {
         check("[brands.a.categories.x]\nfar = 1", "far");
         check("[default]\nreview_threshold = 1.5", "default.review_threshold is 1.5, it must be from 0 to 1");
         check("[default]\nfar_below = nan", "default.far_below is NaN");
+        check("[brands.a]\nbase_rate = 0.0", "brands.a.base_rate is 0, it must be above 0 and below 1");
         check("[photos]\nmax_distance = 257", "photos.max_distance is 257");
         check("[default]\ninspired_by = \"maybe\"", "maybe");
+    }
+
+    #[test]
+    fn every_decision_is_open_to_every_brand_and_nothing_else_changes() {
+        let text = "[default]\nreview_threshold = 0.6\n[brands.a]\nfar_below = 0.4\ntakedown_threshold = 0.99\n\
+                    [brands.a.categories.ink]\nautomation = false\nbase_rate = 0.2\n";
+        let open = Policy::parse("test", text).unwrap().with_every_decision_open();
+        let found = open.thresholds(&BrandId::new("a").unwrap(), Some("ink"));
+        assert_eq!((found.review, found.takedown, found.automation), (0.0, 0.0, true));
+        assert_eq!((found.far_below, found.base_rate), (0.4, Some(0.2)));
+        let tuned = Policy::parse("test", text).unwrap().with_thresholds(0.3, 0.9);
+        assert_eq!(tuned.thresholds(&BrandId::new("a").unwrap(), None).takedown, 0.99, "a brand's own stays");
+        assert_eq!(Policy::parse("again", &tuned.canonical()).unwrap(), tuned);
     }
 
     #[test]

@@ -70,8 +70,7 @@ fn brand_reasons(
     for reason in price_reasons(brand, thresholds) {
         add(comparable || genuine_photo, reason);
     }
-    let in_title = &facts.brands_in_title;
-    add(in_title.len() >= 3 && in_title.contains(&brand.brand_id), Reason::ManyBrandsInTitle);
+    add(facts.is_in_heap(&brand.brand_id), Reason::ManyBrandsInTitle);
     add(brand.authorisation == Authorisation::NotListed && brand.is_sold_as(), Reason::SellerNotAuthorised);
     add(brand.authorisation == Authorisation::Authorised, Reason::SellerAuthorised);
     add(brand.role_contradiction.is_some(), Reason::RoleContradiction);
@@ -84,5 +83,5 @@ fn brand_reasons(
         add(brand.roles.contains(&role), reason);
     }
     let shown = genuine_photo || !brand.fake_photos.is_empty();
-    add(brand.roles.is_empty() && !shown && !in_title.contains(&brand.brand_id), Reason::NothingFound);
+    add(brand.roles.is_empty() && !shown && !facts.is_in_title(&brand.brand_id), Reason::NothingFound);
 }

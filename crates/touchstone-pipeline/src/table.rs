@@ -57,7 +57,7 @@ pub(crate) fn first_row(
         InspiredBy::Review => Review,
     };
     let genuine_photo = !brand.genuine_photos.is_empty();
-    let in_heap = facts.brands_in_title.len() >= 3 && facts.brands_in_title.contains(&brand.brand_id);
+    let in_heap = facts.is_in_heap(&brand.brand_id);
     let rows = [
         (!brand.fake_photos.is_empty(), [Review, Flag, Flag]),
         (facts.slang && brand.is_sold_as(), [Review, Review, Flag]),
@@ -93,6 +93,7 @@ mod tests {
 
     use super::*;
     use crate::policy::Policy;
+    use crate::product_facts::ProductFacts;
 
     /// A listing of brand `b` as new from anyone, in which nothing was found.
     fn nothing() -> (BrandFacts<'static>, ListingFacts) {
@@ -100,18 +101,21 @@ mod tests {
             brand_id: BrandId::new("b").unwrap(),
             roles: BTreeSet::new(),
             look_alike: false,
+            misspelt: false,
+            spelt_out: false,
             authorisation: Authorisation::Unknown,
             product_match: None,
             product_id: None,
             list_price: None,
             unit_price: None,
+            product: ProductFacts::default(),
             genuine_photos: Vec::new(),
             fake_photos: Vec::new(),
             silenced_photos: false,
             role_contradiction: None,
         };
         let facts = ListingFacts {
-            brands_in_title: BTreeSet::new(),
+            brands_in_title: Vec::new(),
             slang: false,
             n_fake_complaints: 0,
             state: State::New,
@@ -186,7 +190,7 @@ mod tests {
             b.unit_price = Some(price("89.99", Some("90")));
         });
         check(5, [Review, Review, Review], |_, f| {
-            f.brands_in_title = ["a", "b", "c"].map(|id| BrandId::new(id).unwrap()).into();
+            f.brands_in_title = ["a", "b", "c"].map(|id| [BrandId::new(id).unwrap()].into()).into();
         });
         check(6, [Clear, Clear, Model], |b, _| {
             b.genuine_photos.push(photo());
@@ -219,7 +223,7 @@ mod tests {
     #[test]
     fn a_heap_of_brands_concerns_only_the_brands_in_it() {
         check(9, [Outcome::Clear; 3], |_, f| {
-            f.brands_in_title = ["a", "c", "d"].map(|id| BrandId::new(id).unwrap()).into();
+            f.brands_in_title = ["a", "c", "d"].map(|id| [BrandId::new(id).unwrap()].into()).into();
         });
     }
 

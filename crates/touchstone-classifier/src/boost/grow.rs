@@ -5,6 +5,10 @@ use super::bins::{Binned, MISSING};
 use super::histogram::{Histogram, Layout, Sum};
 use super::tree::{Split, Tree};
 
+/// The longest step of a leaf in log-odds. Where nearly all rows of a leaf are called the opposite of what they are, its curvature is
+/// next to nothing and Newton's step would be hundreds.
+const MAX_STEP: f64 = 8.0;
+
 /// A leaf that may still be split.
 struct Open {
     node: usize,
@@ -34,6 +38,10 @@ pub(super) fn grow(
 ) -> Tree {
     let histogram = Histogram::count(layout, binned, &rows, row_sums);
     let sum = rows.iter().fold(Sum::default(), |sum, &row| sum.plus(row_sums[row as usize]));
+    // Rows that are all but certain have no curvature left: a step would go anywhere.
+    if sum.curvature() < settings.min_leaf_weight {
+        return Tree::leaf(0.0);
+    }
     let mut tree = Tree::leaf(leaf_value(sum, settings));
     let mut open =
         vec![opened(binned, layout, settings, Open { node: 0, depth: 0, rows, sum, histogram, best: None })];
@@ -63,9 +71,10 @@ pub(super) fn grow(
     tree
 }
 
-/// The step that a leaf makes: Newton's, drawn in by L2 and shrunk.
+/// The step that a leaf makes: Newton's, drawn in by L2, bounded and shrunk.
 fn leaf_value(sum: Sum, settings: &BoostSettings) -> f64 {
-    -settings.learning_rate * sum.gradient() / (sum.curvature() + settings.l2)
+    let step = -sum.gradient() / (sum.curvature() + settings.l2);
+    settings.learning_rate * step.clamp(-MAX_STEP, MAX_STEP)
 }
 
 fn opened(binned: &Binned, layout: &Layout, settings: &BoostSettings, mut leaf: Open) -> Open {
@@ -117,7 +126,9 @@ fn best_split(binned: &Binned, layout: &Layout, settings: &BoostSettings, leaf: 
                 let gain = score(left, settings.l2) + score(right, settings.l2) - whole;
                 if gain > best.map_or(settings.min_gain, |b| b.gain) {
                     let bin = u8::try_from(bin).expect("at most 254 cuts");
-                    best = Some(Candidate { gain, column, bin, missing_left });
+                    // Where nothing was missing, what is missing later is taken for the usual.
+                    let usual_is_left = missing.n_rows() == 0 && left.n_rows() > right.n_rows();
+                    best = Some(Candidate { gain, column, bin, missing_left: missing_left || usual_is_left });
                 }
             }
         }

@@ -169,3 +169,27 @@ proptest! {
         }
     }
 }
+
+/// Once every row is all but certain, no curvature is left and a Newton step would go anywhere.
+#[test]
+fn a_table_that_is_easy_to_separate_stays_separated() {
+    for n_positive in [3, 1401] {
+        let mut table = BoostTable::new(FeatureNames::new(["a"]).unwrap());
+        for i in 0..2801 {
+            let label = i < n_positive;
+            table.push(&[f32::from(u8::from(label)) + (i % 7) as f32 / 100.0], label).unwrap();
+        }
+        let settings = BoostSettings {
+            n_trees: 400,
+            learning_rate: 0.1,
+            min_leaf_rows: 1,
+            row_share: 1.0,
+            column_share: 1.0,
+            l2: 0.0,
+            ..BoostSettings::default()
+        };
+        let booster = Booster::fit(&table, &settings).unwrap();
+        let (yes, no) = (booster.log_odds(&[1.03]), booster.log_odds(&[0.03]));
+        assert!((5.0..40.0).contains(&yes) && (-40.0..-5.0).contains(&no), "{n_positive}: {yes}, {no}");
+    }
+}

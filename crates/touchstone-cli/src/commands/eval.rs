@@ -1,5 +1,7 @@
 //! `touchstone eval`: how good it is on a folder of labelled data.
 
+mod listings;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,9 +40,41 @@ pub(crate) struct EvalArgs {
     /// The model file; its pair matcher then judges pairs as it is, in place of one that learns from the folder, and its photo score photos
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// The worker's settings file: the lexicon is taken from it
+    /// The worker's settings file: the lexicon is taken from it, for listings the policy too
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Listings: write a page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Listings: judge those of this week or later; the earlier ones are what drift is measured against
+    #[arg(long, value_name = "N")]
+    from_week: Option<u32>,
+    /// Listings: the share of them that reviewers can look at
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    budget: f64,
+    /// Listings: do without a stage, to see what it is worth
+    #[arg(long, value_name = "STAGE")]
+    without: Option<Without>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Without {
+    /// As if listings had no text
+    Text,
+    /// As if they had no pictures
+    Image,
+    /// By the decision table alone
+    Classifier,
+}
+
+impl std::fmt::Display for Without {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Image => "image",
+            Self::Classifier => "classifier",
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -55,6 +89,8 @@ enum Form {
     Photos,
     /// train.csv, test.csv: rows of numbers with a label, on which the classifier is trained and judged
     Tables,
+    /// catalog.jsonl, listings.jsonl, labels.csv: listings that are judged as the stream would judge them
+    Listings,
 }
 
 pub(crate) fn run(args: &EvalArgs) -> Outcome {
@@ -63,10 +99,26 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome {
     if !args.dir.is_dir() {
         return Err(anyhow!("{} is not a folder", args.dir.display())).or_bad_input();
     }
+    if !matches!(args.form, Form::Listings) {
+        let given = [
+            ("--html", args.html.is_some()),
+            ("--from-week", args.from_week.is_some()),
+            ("--without", args.without.is_some()),
+        ];
+        if let Some((name, _)) = given.iter().find(|(_, is_given)| *is_given) {
+            return Err(anyhow!("{name} is for `eval listings` alone")).or_bad_input();
+        }
+    }
     // A model is read even where the form needs none, so that a wrong file is told; it is named only where it took part.
     // The model of a settings file is that of the worker: it would quietly replace the learning that `pairs` measures.
     let model = args.model.as_deref().map(load_model).transpose()?;
+    let mut policy = None;
     let (report, model) = match args.form {
+        Form::Listings => {
+            let (report, versions) = listings::eval_listings(args, &settings, &lexicon)?;
+            policy = Some(versions.policy);
+            (report.form, versions.model)
+        }
         Form::Brands => (eval_brands(&args.dir, &lexicon).or_bad_input()?, None),
         Form::Search => (search(&args.dir, &lexicon)?, None),
         Form::Pairs => match model {
@@ -92,10 +144,16 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome {
         if let Some(model) = model {
             versions["model"] = model.into();
         }
+        if let Some(policy) = policy {
+            versions["policy"] = policy.into();
+        }
         let metrics: BTreeMap<&str, f64> =
             report.metrics.iter().map(|(name, &value)| (name.as_str(), round6(value))).collect();
         let (form, set, on) = (report.form, &report.set, &report.on);
-        let line = json!({"form": form, "set": set, "on": on, "metrics": metrics, "versions": versions});
+        let mut line = json!({"form": form, "set": set, "on": on, "metrics": metrics, "versions": versions});
+        if !report.words.is_empty() {
+            line["words"] = json!(report.words);
+        }
         print(line.to_string())?;
     } else {
         print(shown(&report))?;
@@ -149,6 +207,7 @@ fn shown(report: &FormReport) -> String {
 /// A share with four decimals, a count or speed with none, a time with three.
 fn figure(name: &str, value: f64) -> String {
     match name {
+        "listings" | "automatic.n" => format!("{value:.0}"),
         _ if name.ends_with("_per_s") || name.starts_with("bytes_") => format!("{value:.0}"),
         _ if name.starts_with("ms_") => format!("{value:.3}"),
         _ => format!("{value:.4}"),

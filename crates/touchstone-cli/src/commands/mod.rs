@@ -1,12 +1,14 @@
 //! One file for each command.
 
 pub(crate) mod catalog;
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod hash;
 pub(crate) mod lookup;
+pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod scan;
 pub(crate) mod schema;

@@ -2,30 +2,29 @@
 
 mod card;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use touchstone_catalog::Catalog;
-use touchstone_classifier::{Bundle, Dataset, Metrics, TrainSettings, TrainingReport, train};
+use touchstone_catalog::Snapshot;
+use touchstone_classifier::{Bundle, Dataset, Metrics, ModelKind, TrainSettings, TrainingReport, train};
 use touchstone_eval::{
-    Label, ListingsFolder, MarketSettings, Retouch, read_training_pairs, simulate, training_photos,
-    training_table,
+    MarketSettings, Retouch, read_training_pairs, set_name, simulate, training_photos, training_table,
+    write_table,
 };
-use touchstone_image_hash::{DecodeLimits, PhotoScore, photo};
+use touchstone_image_hash::{DecodeLimits, PhotoScore};
 use touchstone_pipeline::{
-    Context, PairMatcher, PairTraining, PhotoInput, PhotoTraining, Policy, Shows, feature_names,
-    read_photo_score, train_photo_score, write_photo_score,
+    Context, PairMatcher, PairTraining, PhotoTraining, Policy, Shows, feature_names, read_photo_score,
+    train_photo_score, write_photo_score,
 };
 use touchstone_text::Lexicon;
-use touchstone_types::{Listing, ListingImage, PhotoFailure, ReferenceImage};
+use touchstone_types::{ListingImage, ReferenceImage};
 
 use crate::assets;
 use crate::fault::{End, OrBadInput as _, Outcome};
+use crate::labelled::Labelled;
 use crate::pictures::Pictures;
 use crate::setup::{MAX_MODEL_BYTES, load_catalog, read};
 use crate::terminal::{say, table};
@@ -37,7 +36,7 @@ const N_INVENTED: usize = 40_000;
 ///
 /// A model is a bundle of parts: those that data is given for are trained, the others kept from --model. A classifier learns from product matches as
 /// the bundle's pair matcher weighs them, and from photo matches as its photo score tells them, so train these first, or all at once. Without any data the classifier learns from a market invented
-/// around the demo's catalog, which is how the model that comes with touchstone was made.
+/// around the demo's catalog.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// Folders in the `listings` form: catalog.jsonl, listings.jsonl, labels.csv
@@ -55,6 +54,9 @@ pub(crate) struct TrainArgs {
     /// The seed of the folds, and of the invented market
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Write the rows that the classifier learns from as a folder of the `tables` form, for `eval tables` and other programs
+    #[arg(long, value_name = "DIR")]
+    table: Option<PathBuf>,
     /// A model whose other parts are kept; without it those of the compiled-in one
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -131,7 +133,7 @@ fn train_classifier(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(TrainingR
     }
     for folder in &args.listings {
         let table = labelled(folder, args.to_week, &parts)?;
-        sources.push(format!("{} listings of {}", table.n_rows(), name(folder)));
+        sources.push(format!("{} listings of {}", table.n_rows(), set_name(folder)));
         for (idx, row) in table.rows().enumerate() {
             data.push(row, table.labels()[idx], table.groups()[idx].as_deref())?;
         }
@@ -144,7 +146,10 @@ fn train_classifier(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(TrainingR
         );
         return Err(error).or_bad_input();
     }
-    let settings = TrainSettings { seed: args.seed, ..TrainSettings::default() };
+    if let Some(folder) = &args.table {
+        write_table(&data, folder).or_bad_input()?;
+    }
+    let settings = TrainSettings { seed: args.seed, kinds: ModelKind::ALL, ..TrainSettings::default() };
     let (classifier, report) = train(&data, &settings).or_bad_input()?;
     bundle.set_classifier(&classifier);
     Ok((report, sources))
@@ -155,7 +160,7 @@ fn train_matcher(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(PairTraining
     let mut sources = Vec::new();
     for folder in &args.pairs {
         let own = read_training_pairs(folder).or_bad_input()?;
-        sources.push(format!("{} pairs of {}", own.len(), name(folder)));
+        sources.push(format!("{} pairs of {}", own.len(), set_name(folder)));
         pairs.extend(own);
     }
     let (matcher, report) = PairMatcher::train(&pairs, args.seed).or_bad_input()?;
@@ -172,18 +177,12 @@ fn train_score(args: &TrainArgs) -> Outcome<(PhotoScore, PhotoTraining, Vec<Stri
         sources.push(format!(
             "{n_queries} photos and {} references of {}",
             own.len() - n_queries,
-            name(folder)
+            set_name(folder)
         ));
         photos.extend(own);
     }
     let (score, report) = train_photo_score(&photos, args.seed).or_bad_input()?;
     Ok((score, report, sources))
-}
-
-/// The name of a data set. A card goes where the model goes, and says nothing of the machine that it was made on.
-fn name(folder: &Path) -> String {
-    let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    resolved.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Finds out before the long work whether its result can be written; what is there stays as it is.
@@ -207,7 +206,7 @@ fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
 
 /// The table of a market around the demo's catalog, with its pictures.
 fn invented(args: &TrainArgs, parts: &Parts) -> Outcome<Dataset> {
-    let catalog = load_catalog(&[])?;
+    let mut catalog = load_catalog(&[])?;
     let records: Vec<_> = catalog.records().cloned().collect();
     let settings = MarketSettings { seed: args.seed, n_listings: N_INVENTED, ..MarketSettings::default() };
     let limits = DecodeLimits::default();
@@ -220,65 +219,34 @@ fn invented(args: &TrainArgs, parts: &Parts) -> Outcome<Dataset> {
         Some(ListingImage { data: Some(retouch.apply(&bytes)?), ..ListingImage::default() })
     };
     let market = simulate(&records, &settings, Some(&show))?;
-    let mut catalog = catalog;
     for record in market.catalog {
         catalog.insert(record);
     }
-    let context = context(&catalog, parts);
-    features_of(&context, &market.listings, &market.labels, args.to_week, Pictures::Embedded)
+    let lexicon = Arc::new(Lexicon::builtin());
+    let labelled = Labelled::invented(market.listings, market.labels);
+    features_of(&labelled, catalog.snapshot(&lexicon), &lexicon, args.to_week, parts)
 }
 
 fn labelled(folder: &Path, to_week: Option<u32>, parts: &Parts) -> Outcome<Dataset> {
-    let files = ListingsFolder::read(folder).or_bad_input()?;
-    // Read again as a feed, so that photos get their features.
-    let catalog = load_catalog(&[folder.join("catalog.jsonl")])?;
-    let context = context(&catalog, parts);
-    features_of(&context, &files.listings, &files.labels, to_week, Pictures::Below(folder.to_owned()))
+    let lexicon = Arc::new(Lexicon::builtin());
+    let (labelled, snapshot) = Labelled::open(folder, &lexicon)?;
+    features_of(&labelled, snapshot, &lexicon, to_week, parts)
 }
 
-/// What the features are computed with: all that the verdict will be, but for the classifier.
-fn context(catalog: &Catalog, parts: &Parts) -> Context {
-    let lexicon = Arc::new(Lexicon::builtin());
-    let snapshot = Arc::new(catalog.snapshot(&lexicon));
-    let context = Context::new(snapshot, &lexicon, None, Arc::new(Policy::builtin()))
+/// The features are computed with all that the verdict will be, but for the classifier.
+fn features_of(
+    labelled: &Labelled,
+    snapshot: Snapshot,
+    lexicon: &Lexicon,
+    to_week: Option<u32>,
+    parts: &Parts,
+) -> Outcome<Dataset> {
+    let context = Context::new(Arc::new(snapshot), lexicon, None, Arc::new(Policy::builtin()))
         .with_photo_score(parts.photo_score.clone());
-    match &parts.matcher {
+    let context = match &parts.matcher {
         Some(matcher) => context.with_pair_matcher(Arc::clone(matcher)),
         None => context,
-    }
-}
-
-fn features_of(
-    context: &Context,
-    listings: &[Listing],
-    labels: &[Label],
-    to_week: Option<u32>,
-    pictures: Pictures,
-) -> Outcome<Dataset> {
-    let album = Album { pictures, seen: RefCell::default() };
-    Ok(training_table(listings, labels, to_week, &|listing| album.photos(listing), context)?)
-}
-
-/// The photos of listings, each file decoded once.
-struct Album {
-    pictures: Pictures,
-    seen: RefCell<BTreeMap<String, PhotoInput>>,
-}
-
-impl Album {
-    fn photos(&self, listing: &Listing) -> Vec<PhotoInput> {
-        listing.images.iter().map(|image| self.photo(image)).collect()
-    }
-
-    fn photo(&self, image: &ListingImage) -> PhotoInput {
-        let limits = DecodeLimits::default();
-        let decode = |bytes: &[u8]| photo(bytes, &limits).map_err(|error| error.failure());
-        if let Some(bytes) = &image.data {
-            return decode(bytes);
-        }
-        let url = image.url.as_ref().ok_or(PhotoFailure::NotFetched)?;
-        let mut seen = self.seen.borrow_mut();
-        let load = || self.pictures.read(url, limits.max_bytes).and_then(|bytes| decode(&bytes));
-        seen.entry(url.clone()).or_insert_with(load).clone()
-    }
+    };
+    let rows = labelled.judge(&context, None, |label| to_week.is_none_or(|last| label.week <= last));
+    Ok(training_table(&rows)?)
 }

@@ -4,6 +4,7 @@
 mod commands;
 mod compiled;
 mod eval;
+mod listings;
 mod pairs;
 mod photos;
 mod stream;

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use touchstone_catalog::Feed;
 use touchstone_pipeline::judge;
 use touchstone_types::{
-    CatalogRecord, Decision, Evidence, Ground, Listing, Money, ProductRecord, Reason, Verdict,
+    AuthorisedSeller, CatalogRecord, Decision, Evidence, Ground, Listing, Money, ProductRecord, Reason,
+    Verdict,
 };
 
 use crate::support::{context, root};
@@ -87,6 +88,35 @@ fn every_real_listing_gets_a_verdict_with_reasons_and_none_is_flagged_on_price_a
         }
     }
     eprintln!("{counts:#?}");
+}
+
+/// Rows 6 to 9 of the decision table are clear for a seller whom the brand lists; a look-alike name (row 3) is still looked at.
+#[test]
+fn a_store_that_the_brand_lists_is_clear() {
+    let Some(data) = data() else { return };
+    let mut records = data.records.clone();
+    for record in &mut records {
+        let CatalogRecord::Brand(brand) = record else { continue };
+        brand.authorised_sellers.extend(data.verdicts.iter().map(|(listing, _)| AuthorisedSeller {
+            seller_id: listing.seller.seller_id.clone(),
+            marketplace: None,
+            territories: Vec::new(),
+            from: None,
+            to: None,
+        }));
+    }
+    let context = context(records);
+    let mut n_sold = 0;
+    for (idx, (listing, before)) in data.verdicts.iter().enumerate() {
+        let after = judge(listing, &[], &context).verdict;
+        let expected = if after.row == Some(3) { Decision::Review } else { Decision::Clear };
+        assert_eq!(after.decision, expected, "row {idx}: {:?}, was {:?}", after.reasons, before.reasons);
+        if after.reasons.contains(&Reason::SoldAsBrand) {
+            n_sold += 1;
+            assert!(after.reasons.contains(&Reason::SellerAuthorised), "row {idx}: {:?}", after.reasons);
+        }
+    }
+    assert!(n_sold > 150, "{n_sold} are sold as the brand's");
 }
 
 #[test]

@@ -164,28 +164,20 @@ fn photo_score(score: &PhotoScore, report: &PhotoTraining, sources: &[String]) -
 }
 
 fn classifier(report: &TrainingReport, sources: &[String]) -> String {
-    let metrics = &report.out_of_fold;
     let mut text = format!(
-        "# The classifier\n\nA logistic regression that turns what the stages found about one listing into the probability that it is a \
-         counterfeit. The file names its features and carries its own checksum; a build with other features refuses it.\n\n\
+        "# The classifier\n\nIt turns what the stages found about one listing into the probability that it is a counterfeit. Its kind: \
+         {kind}. The file names its features and carries its own checksum; a build with other features refuses it.\n\n\
          ## Data\n\n\
          Trained on {sources}: {n} rows, {positive} of them labelled counterfeit. Rows of one seller stay together in \
          cross-validation.\n\n\
-         - **Base rate**: {base:.4}. Probabilities are right for a market with this share of counterfeits and for no other.\n\
+         - **Base rate**: {base:.4}. Probabilities are right for a market with this share of counterfeits; for another one state its \
+         share as `base_rate` in the policy.\n\
          - **Seed** {seed}, **L2** {l2}, {folds} folds.\n\n\
          ## How good it is\n\n\
-         On rows that neither the model nor its calibration had seen:\n\n\
-         | ROC-AUC | PR-AUC | log loss | calibration error |\n|---|---|---|---|\n\
-         | {roc:.4} | {pr:.4} | {loss:.4} | {error:.4} |\n\n\
-         ## Limits\n\n\
-         An invented market is easier than a real one: these figures say that the model learned what the market was made \
-         of, not that it knows your marketplace. Train it on your own reviewers' decisions before any automation. It knows \
-         nothing but the features below, and it judges listings, not sellers. Nothing is counterfeit until a person has \
-         ruled.\n\n\
-         ## Features\n\n\
-         Weights are log-odds for one standard deviation above the mean, and for the value being missing, before \
-         calibration.\n\n\
-         | feature | meaning | mean | scale | weight | missing in | missing weight |\n|---|---|---|---|---|---|---|\n",
+         On rows that neither the model nor its calibration had seen, of each kind that was tried; the one with the smallest log loss was \
+         kept, which flatters it a little:\n\n\
+         | kind | ROC-AUC | PR-AUC | log loss | calibration error |\n|---|---|---|---|---|\n",
+        kind = report.kind.as_str(),
         sources = sources.join(", "),
         n = report.n_rows,
         positive = report.n_positive,
@@ -193,22 +185,42 @@ fn classifier(report: &TrainingReport, sources: &[String]) -> String {
         seed = report.settings.seed,
         l2 = report.settings.l2,
         folds = report.settings.n_folds,
-        roc = metrics.roc_auc,
-        pr = metrics.pr_auc,
-        loss = metrics.log_loss,
-        error = metrics.calibration_error,
     );
-    for (feature, weight) in FEATURES.iter().zip(&report.weights) {
+    for (kind, tried) in &report.tried {
+        let bold = if *kind == report.kind { "**" } else { "" };
         let _ = writeln!(
             text,
-            "| `{}` | {} | {:.3} | {:.3} | {:+.3} | {} | {:+.3} |",
+            "| {bold}{}{bold} | {:.4} | {:.4} | {:.4} | {:.4} |",
+            kind.as_str(),
+            tried.roc_auc,
+            tried.pr_auc,
+            tried.log_loss,
+            tried.calibration_error
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\n## Limits\n\n\
+         An invented market is easier than a real one: these figures say that the model learned what the market was made \
+         of, not that it knows your marketplace. Train it on your own reviewers' decisions before any automation. It knows \
+         nothing but the features below, and it judges listings, not sellers. Nothing is counterfeit until a person has \
+         ruled.\n\n\
+         ## Features\n\n\
+         Weights are log-odds for one standard deviation above the mean, and for the value being missing, before \
+         calibration, of a regression; splits are how often trees ask for the feature.\n\n\
+         | feature | meaning | weight | missing weight | splits |\n|---|---|---|---|---|",
+    );
+    for (idx, feature) in FEATURES.iter().enumerate() {
+        let weight = report.weights.get(idx);
+        let signed = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:+.3}"));
+        let splits = report.splits.get(idx).map_or_else(String::new, usize::to_string);
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} | {splits} |",
             feature.name,
             feature.meaning,
-            weight.mean,
-            weight.scale,
-            weight.weight,
-            weight.n_missing,
-            weight.missing_weight
+            signed(weight.map(|w| w.weight)),
+            signed(weight.map(|w| w.missing_weight)),
         );
     }
     text
