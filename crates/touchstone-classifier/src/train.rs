@@ -114,8 +114,8 @@ pub fn train(
             .and_then(|log_odds| Ok((log_odds, kind.fit(data, settings)?)));
         match fitted {
             Ok((log_odds, model)) => {
-                let metrics = held_out_metrics(data, &log_odds, &fold_of, settings.n_folds);
-                tried.push((kind, metrics, Platt::fit(&log_odds, data.labels()), model));
+                let (metrics, calibration) = calibrated(data, &log_odds, &fold_of, settings.n_folds);
+                tried.push((kind, metrics, calibration, model));
             }
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -195,6 +195,19 @@ fn held_out<S: Fn(&[Option<f64>]) -> f64>(
         }
     }
     Ok(scores)
+}
+
+/// The calibration for these scores of held-out rows, and how good it is: Platt's, or none where the scores are better as they are. Of
+/// rows that are easy to tell apart a few that are called wrong can draw all others towards the middle.
+fn calibrated(data: &Dataset, log_odds: &[f64], fold_of: &[usize], n_folds: usize) -> (Metrics, Platt) {
+    let scaled = held_out_metrics(data, log_odds, fold_of, n_folds);
+    let probabilities: Vec<f64> = log_odds.iter().map(|&z| sigmoid(z)).collect();
+    let bare = Metrics::of(&probabilities, data.labels()).expect("the folds saw to it that both labels occur");
+    if bare.log_loss < scaled.log_loss {
+        (bare, Platt::IDENTITY)
+    } else {
+        (scaled, Platt::fit(log_odds, data.labels()))
+    }
 }
 
 /// The metrics when each fold is calibrated by the scores of the others: judging a calibration on the rows it was fitted to would flatter it.
