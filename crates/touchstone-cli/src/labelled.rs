@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::anyhow;
@@ -15,6 +16,7 @@ use touchstone_types::{Listing, ListingImage, PhotoFailure};
 use crate::fault::{OrBadInput as _, Outcome};
 use crate::pictures::{Pictures, read_indexed};
 use crate::setup::load_catalog;
+use crate::terminal::say;
 
 /// Listings with labels, and where their pictures lie.
 pub(crate) struct Labelled {
@@ -40,6 +42,9 @@ impl Labelled {
         let labels = read_labels(&folder.join("labels.csv")).or_bad_input()?;
         let listings = read_listings(&folder.join("listings.jsonl")).or_bad_input()?;
         let snapshot = load_catalog(&[folder.join("catalog.jsonl")])?.snapshot(lexicon);
+        if snapshot.brands().next().is_none() {
+            say("warning: the catalog has no live brand: nothing can be found");
+        }
         let images = Some(folder.join("images")).filter(|images| images.is_dir());
         let own = Self { listings, labels, pictures: Pictures::Below(folder.to_owned()), images };
         Ok((own, snapshot))
@@ -52,9 +57,19 @@ impl Labelled {
         without: Option<Stage>,
         wanted: impl Fn(&Label) -> bool,
     ) -> Vec<JudgedRow> {
-        let photos = |listing: &Listing| self.photos(listing);
-        let n_threads = n_threads();
-        judge_listings(&self.listings, &self.labels, wanted, without, &photos, context, n_threads)
+        let n_unseen = AtomicUsize::new(0);
+        let photos = |listing: &Listing| {
+            let photos = self.photos(listing);
+            n_unseen.fetch_add(photos.iter().filter(|photo| photo.is_err()).count(), Ordering::Relaxed);
+            photos
+        };
+        let rows =
+            judge_listings(&self.listings, &self.labels, wanted, without, &photos, context, n_threads());
+        let n_unseen = n_unseen.into_inner();
+        if n_unseen > 0 {
+            say(format!("warning: {n_unseen} pictures could not be read, and the verdicts say so"));
+        }
+        rows
     }
 
     fn photos(&self, listing: &Listing) -> Vec<PhotoInput> {

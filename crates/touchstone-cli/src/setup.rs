@@ -1,7 +1,7 @@
 //! What the commands that judge share: catalog, model, policy, lexicon and limits, from files or compiled in.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
@@ -225,6 +225,21 @@ pub(crate) fn read(path: &Path, max_bytes: u64) -> Outcome<Vec<u8>> {
             .or_bad_input();
     }
     Ok(bytes)
+}
+
+/// Finds out before the long work whether its result can be written; what is there stays as it is.
+pub(crate) fn check_writable(path: &Path) -> Outcome<()> {
+    let existed = path.exists();
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))
+        .or_bad_input()?;
+    if !existed {
+        fs::remove_file(path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -37,6 +37,16 @@ pub enum EvalError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A version of a listing that would be counted twice.
+    #[error("{}: version {version} of listing {listing_id} stands twice: take one out", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The listing.
+        listing_id: String,
+        /// Its version.
+        version: u64,
+    },
     /// A line of a form's own file is no row of that form.
     #[error("{}:{line}: {problem} (column {column}): mend the line or take it out", path.display())]
     Row {

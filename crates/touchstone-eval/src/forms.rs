@@ -73,9 +73,17 @@ pub fn read_catalog(path: &Path) -> Result<Vec<CatalogRecord>, EvalError> {
 /// Reads a file of listings, one a line; blank lines are passed over.
 ///
 /// # Errors
-/// [`EvalError::Io`]; [`EvalError::Line`] with the file and line of the first listing that is malformed.
+/// [`EvalError::Io`]; [`EvalError::Line`] with the file and line of the first listing that is malformed; [`EvalError::Twice`].
 pub fn read_listings(path: &Path) -> Result<Vec<Listing>, EvalError> {
-    read_lines(path, Listing::from_json)
+    let listings = read_lines(path, Listing::from_json)?;
+    let mut seen = BTreeSet::new();
+    for listing in &listings {
+        if !seen.insert((listing.listing_id.as_str(), listing.version)) {
+            let (listing_id, version) = (listing.listing_id.to_string(), listing.version);
+            return Err(EvalError::Twice { path: path.to_owned(), listing_id, version });
+        }
+    }
+    Ok(listings)
 }
 
 /// Reads `labels.csv`: a header that names `listing_id`, `version`, `label`, `behaviour` and `week` in any order (further
@@ -248,6 +256,9 @@ mod tests {
     fn bad_lines_are_named_with_file_and_line() {
         let good = r#"{"listing_id":"EX-1","title":"Lumora 20","seller":{"seller_id":"S-1"}}"#;
         let file = file(&format!("{good}\n\n{good}\n{{\"listing_id\":\"EX-2\",\"title\":7}}\n"));
+        let twice = format!("{good}\n{good}\n");
+        let error = read_listings(self::file(&twice).path()).unwrap_err().to_string();
+        assert!(error.ends_with("version 1 of listing EX-1 stands twice: take one out"), "{error}");
         let error = read_listings(file.path()).unwrap_err();
         assert_eq!(error.to_string(), format!("{}, line 4", file.path().display()));
         assert!(error.source().unwrap().to_string().starts_with("title: "));

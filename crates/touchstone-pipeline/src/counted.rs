@@ -4,6 +4,8 @@
 //! that title; nor is a "replica jersey" that its maker calls so a counterfeit. Such findings stay in the evidence; no brand is judged
 //! and no row of the decision table true by them.
 
+use std::collections::BTreeMap;
+
 use touchstone_catalog::Snapshot;
 use touchstone_text::TextFindings;
 use touchstone_types::{BrandClaim, BrandId, Field, Meaning, Role};
@@ -28,18 +30,33 @@ impl<'t> Counted<'t> {
         let names: Vec<String> = sold
             .filter_map(|found| Some(spaced(&snapshot.product(&found.brand_id, &found.product_id)?.title)))
             .collect();
-        let is_in_a_name = |words: &str| names.iter().any(|name| name.contains(&spaced(words)));
+        // A name explains a word as often as it holds it, field by field; who fills in the brand's own field says what they mean.
+        let in_a_name = |words: &str| names.iter().map(|name| count(name, &spaced(words))).max().unwrap_or(0);
+        let mut explained: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut is_explained = |field: &Field, words: &str| {
+            let n = explained.entry((field.to_string(), spaced(words))).or_default();
+            *n += 1;
+            *field != Field::Brand && *n <= in_a_name(words)
+        };
         let is_matched =
             |claim: &BrandClaim| text.matches.iter().any(|found| found.brand_id == claim.brand_id);
-        let counts = |claim: &&BrandClaim| is_matched(claim) || !is_in_a_name(&claim.observed);
-        let mut slang = text.terms.iter().filter(|term| {
+        let claims: Vec<&BrandClaim> = text
+            .claims
+            .iter()
+            .filter(|claim| is_matched(claim) || !is_explained(&claim.field, &claim.observed))
+            .collect();
+        let slang = text.terms.iter().filter(|term| {
             term.meaning == Meaning::CounterfeitSlang && !matches!(term.field, Field::Complaint(_))
         });
-        Self {
-            claims: text.claims.iter().filter(counts).collect(),
-            slang: slang.any(|term| !is_in_a_name(&term.term)),
-        }
+        let n_slang = slang.filter(|term| !is_explained(&term.field, &term.term)).count();
+        Self { claims, slang: n_slang > 0 }
     }
+}
+
+/// How often some words stand in a name; both begin and end with a space.
+fn count(name: &str, words: &str) -> usize {
+    // Neighbours share the space between them, so each place is looked at.
+    (0..name.len()).filter(|&at| name.is_char_boundary(at) && name[at..].starts_with(words)).count()
 }
 
 fn is_sold_as(text: &TextFindings, brand: &BrandId) -> bool {
@@ -93,6 +110,8 @@ mod tests {
         // Where Lumora is not named or no product is matched, nothing is explained; nor is a disguise.
         check("Zenta canvas shoe", &["zenta"], false);
         check("Lumora Zenta", &["lumora", "zenta"], false);
+        // A name explains a word once.
+        check("Lumora canvas shoe Zenta edition size 40 ZENTA watch", &["lumora", "zenta"], false);
         check("Lumora canvas shoe Zеnta edition size 40", &["lumora", "zenta"], false);
     }
 
@@ -101,5 +120,6 @@ mod tests {
         check("Lumora Chargers kids navy replica jersey", &["lumora"], false);
         check("Lumora canvas shoe size 40 replica", &["lumora"], true);
         check("Lumora Chargers kids navy replica jersey super copy", &["lumora"], true);
+        check("Lumora Chargers kids navy replica jersey, best replica", &["lumora"], true);
     }
 }

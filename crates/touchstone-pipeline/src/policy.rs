@@ -194,6 +194,25 @@ impl Policy {
         Self { default: Layer { automation: Some(automation), ..self.default }, ..self.clone() }
     }
 
+    /// This policy with takedowns switched off for every brand and category.
+    pub fn without_automation(&self) -> Self {
+        let mut policy = self.with_automation(false);
+        for brand in policy.brands.values_mut() {
+            brand.automation = None;
+            brand.categories.values_mut().for_each(|layer| layer.automation = None);
+        }
+        policy
+    }
+
+    /// The brands that have a threshold of their own, or one for a category.
+    pub fn brands_with_thresholds(&self) -> impl Iterator<Item = &str> {
+        let has_own = |layer: &Layer| layer.review_threshold.is_some() || layer.takedown_threshold.is_some();
+        self.brands
+            .iter()
+            .filter(move |(_, brand)| has_own(&brand.own()) || brand.categories.values().any(has_own))
+            .map(|(name, _)| name.as_str())
+    }
+
     /// This policy with takedowns on and all thresholds at 0, for every brand and category: verdicts then show which decisions are
     /// open to a listing at any threshold.
     pub fn with_every_decision_open(&self) -> Self {
@@ -314,6 +333,10 @@ mod tests {
         let tuned = Policy::parse("test", text).unwrap().with_thresholds(0.3, 0.9);
         assert_eq!(tuned.thresholds(&BrandId::new("a").unwrap(), None).takedown, 0.99, "a brand's own stays");
         assert_eq!(Policy::parse("again", &tuned.canonical()).unwrap(), tuned);
+        assert_eq!(tuned.brands_with_thresholds().collect::<Vec<_>>(), ["a"]);
+        let off =
+            Policy::parse("test", "[default]\nautomation = true\n[brands.a]\nautomation = true").unwrap();
+        assert!(!off.without_automation().thresholds(&BrandId::new("a").unwrap(), None).automation);
     }
 
     #[test]

@@ -13,8 +13,8 @@ const ADJECTIVE_BEFORE: usize = 3;
 const LIST_REACH: usize = 16;
 /// So many names in a row, set off by commas or slashes, are a list: of two the second may be the maker ("case for Lumora, Veltrano").
 const LIST_FROM: usize = 3;
-/// How many words of other names may stand between two of a list.
-const LIST_GAP: usize = 4;
+/// How many words may stand between two names of a list: a name that is not known, or a model. More is an offer of its own.
+const LIST_GAP: usize = 1;
 /// In a long text headings reach further, and over the ends of clauses.
 const HEADING_REACH: usize = 30;
 
@@ -265,6 +265,7 @@ mod tests {
         check("para Lumora, 20, 21. Veltrano, Zenta", &[CompatibleWith, SoldAs, SoldAs]);
         check("capa para Lumora Co., Veltrano, Zenta", &[CompatibleWith; 3]);
         check("Lumora, Veltrano, Zenta", &[SoldAs; 3]);
+        check("para Lumora, Veltrano Piazza High original, Zenta", &[CompatibleWith, SoldAs, SoldAs]);
         check("", &[]);
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 use touchstone_eval::{Comparison, Flip, JudgedRow, ListingsReport, compare};
 use touchstone_kafka::Settings;
 use touchstone_types::{Reason, Versions, round6};
 
-use crate::fault::{End, Outcome};
+use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::labelled::Labelled;
 use crate::setup::{load_context, load_lexicon, load_settings};
 use crate::terminal::{plain, print, say, table};
@@ -29,7 +30,8 @@ const FIGURES: [&str; 8] = [
 
 /// Judge labelled listings with two models or settings, and show what flips
 ///
-/// OLD and NEW are each a model file (.json) or a worker's settings file (.toml); what they do not name is compiled in.
+/// OLD and NEW are each a model file (.json) or a worker's settings file (.toml), which names a policy as `[policy] path`; what they do
+/// not name is compiled in.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
     /// A model (.json) or a settings file (.toml)
@@ -53,6 +55,9 @@ pub(crate) struct CompareArgs {
 }
 
 pub(crate) fn run(args: &CompareArgs) -> Outcome {
+    if !(0.0..=1.0).contains(&args.budget) {
+        return Err(anyhow!("--budget {} must be a share, 0 to 1", args.budget)).or_bad_input();
+    }
     let (old, old_versions) = judged(&args.old, args)?;
     let (new, new_versions) = judged(&args.new, args)?;
     let found = compare(&old, &new);
@@ -85,7 +90,11 @@ fn judged(side: &Path, args: &CompareArgs) -> Outcome<(Vec<JudgedRow>, Versions)
     let model = (!is_settings).then_some(side);
     let context = load_context(&settings, model, snapshot, &lexicon)?;
     let from = args.from_week.unwrap_or(0);
-    Ok((labelled.judge(&context, None, |label| label.week >= from), context.versions().clone()))
+    let rows = labelled.judge(&context, None, |label| label.week >= from);
+    if rows.is_empty() {
+        return Err(anyhow!("{} has no labelled listing of these weeks", args.dir.display())).or_bad_input();
+    }
+    Ok((rows, context.versions().clone()))
 }
 
 fn show(found: &Comparison, figures: &[BTreeMap<&str, f64>; 2], n_examples: usize) -> Outcome<()> {

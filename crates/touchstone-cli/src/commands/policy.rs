@@ -1,5 +1,6 @@
 //! `touchstone policy tune`: thresholds from what a platform can promise.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,14 +8,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use touchstone_eval::{ListingsReport, Tuned, tune};
+use touchstone_eval::{ListingsReport, tune};
 use touchstone_pipeline::Policy;
 use touchstone_types::round6;
 
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::labelled::Labelled;
-use crate::setup::{load_context, load_lexicon, load_settings};
-use crate::terminal::{print, say, table};
+use crate::setup::{check_writable, load_context, load_lexicon, load_settings};
+use crate::terminal::{plain, print, say, table};
 
 /// Find the thresholds of the decision table
 #[derive(Debug, Args)]
@@ -31,8 +32,8 @@ enum PolicyCommand {
 /// Choose both thresholds on labelled listings
 ///
 /// The review threshold keeps the share of flagged listings within the budget, the takedown threshold the precision of
-/// takedowns above the promise, each by a confidence bound. Use rows that the model was not trained on. Takedowns stay
-/// switched off: whoever has read the figures may set `automation = true` in the file.
+/// takedowns above the promise, each by a confidence bound. Use rows that the model was not trained on. Takedowns are
+/// switched neither on nor off, but off where nothing keeps the promise: whoever has read the figures may set `automation = true`.
 #[derive(Debug, Args)]
 struct TuneArgs {
     /// A folder in the `listings` form
@@ -70,6 +71,7 @@ pub(crate) fn run(args: &PolicyArgs) -> Outcome {
             return Err(anyhow!("{name} {share} must be a share above 0 and below 1")).or_bad_input();
         }
     }
+    check_writable(&args.out)?;
     let settings = load_settings(args.config.as_deref())?;
     let lexicon = Arc::new(load_lexicon(&settings)?);
     let (labelled, snapshot) = Labelled::open(&args.dir, &lexicon)?;
@@ -86,15 +88,20 @@ pub(crate) fn run(args: &PolicyArgs) -> Outcome {
     }
     let tuned = tune(&rows, args.review_budget, args.precision);
     let (review, takedown) = (tuned.review, tuned.takedown.unwrap_or(1.0));
-    let new = policy.with_thresholds(review, takedown);
-    let text = format!("{}\n{}", head(args, &tuned, rows.len()), new.canonical());
+    let mut new = policy.with_thresholds(review, takedown);
+    if tuned.takedown.is_none() {
+        new = new.without_automation();
+    }
+    // What the table really does with them, takedowns on: brands may have thresholds of their own.
+    let judged = judge(if tuned.takedown.is_some() { new.with_automation(true) } else { new.clone() });
+    let flagged =
+        judged.iter().filter(|row| row.verdict.decision.is_flag()).count() as f64 / judged.len() as f64;
+    let report = ListingsReport::new("", "", &judged, &[], args.review_budget).form.metrics;
+    let figure = |name: &str| report.get(name).copied();
+    let text = format!("{}\n{}", head(args, flagged, &report, rows.len()), new.canonical());
     fs::write(&args.out, text)
         .with_context(|| format!("cannot write {}", args.out.display()))
         .or_bad_input()?;
-    // What the table really does with them, takedowns on.
-    let report =
-        ListingsReport::new("", "", &judge(new.with_automation(true)), &[], args.review_budget).form.metrics;
-    let figure = |name: &str| report.get(name).copied();
     if args.json {
         let metrics: serde_json::Map<String, serde_json::Value> = ["recall", "false_flag_rate"]
             .into_iter()
@@ -102,14 +109,14 @@ pub(crate) fn run(args: &PolicyArgs) -> Outcome {
             .filter_map(|key| Some((key.to_owned(), round6(figure(key)?).into())))
             .collect();
         print(
-            json!({"review_threshold": review, "takedown_threshold": tuned.takedown, "flagged": round6(tuned.flagged),
+            json!({"review_threshold": review, "takedown_threshold": tuned.takedown, "flagged": round6(flagged),
                    "budget_is_kept": tuned.budget_is_kept, "metrics": metrics})
             .to_string(),
         )?;
     } else {
         let mut rows = table(&["", "value"], 1);
         rows.add_row(["review threshold".to_owned(), review.to_string()]);
-        rows.add_row(["flagged".to_owned(), format!("{:.3} %", 100.0 * tuned.flagged)]);
+        rows.add_row(["flagged".to_owned(), format!("{:.3} %", 100.0 * flagged)]);
         let threshold = tuned.takedown.map_or_else(|| "none keeps the promise".to_owned(), |t| t.to_string());
         rows.add_row(["takedown threshold".to_owned(), threshold]);
         for (name, key) in [
@@ -127,6 +134,16 @@ pub(crate) fn run(args: &PolicyArgs) -> Outcome {
         }
         print(rows.trim_fmt())?;
     }
+    let own: Vec<&str> = new.brands_with_thresholds().collect();
+    if !own.is_empty() {
+        say(format!("warning: thresholds of their own keep: {}", plain(&own.join(", "))));
+    }
+    if figure("automatic.precision_low").is_some_and(|low| tuned.takedown.is_some() && low < args.precision) {
+        say("warning: with the thresholds that brands have of their own the promise is not kept");
+    }
+    if tuned.budget_is_kept && flagged > args.review_budget {
+        say("warning: with the thresholds that brands have of their own the budget is not kept");
+    }
     if !tuned.budget_is_kept {
         say("warning: rows of the decision table that ask no model already flag more than the budget");
     }
@@ -140,11 +157,16 @@ pub(crate) fn run(args: &PolicyArgs) -> Outcome {
 }
 
 /// What the file says of itself.
-fn head(args: &TuneArgs, tuned: &Tuned, n: usize) -> String {
-    let (n_taken, n_wrong) = tuned.taken_down;
-    let takedown = match tuned.takedown {
-        Some(_) => format!("{n_taken} would be taken down, {n_wrong} of them wrongly by their labels."),
-        None => "no threshold keeps the promise, so takedowns are out of reach.".to_owned(),
+fn head(args: &TuneArgs, flagged: f64, report: &BTreeMap<String, f64>, n: usize) -> String {
+    let figure = |name: &str| report.get(name).copied();
+    let takedown = match (figure("automatic.n"), figure("automatic.precision")) {
+        (Some(n_taken), Some(precision)) => {
+            format!(
+                "{n_taken:.0} would be taken down, {:.2} % of them rightly by their labels.",
+                100.0 * precision
+            )
+        }
+        _ => "no takedown keeps the promise.".to_owned(),
     };
     format!(
         "# Thresholds chosen by `touchstone policy tune` for a review budget of {} and a precision of {}.\n\
@@ -152,6 +174,6 @@ fn head(args: &TuneArgs, tuned: &Tuned, n: usize) -> String {
          # Takedowns are proposed only with `automation = true`.",
         args.review_budget,
         args.precision,
-        100.0 * tuned.flagged,
+        100.0 * flagged,
     )
 }

@@ -81,8 +81,12 @@ pub(crate) fn run(args: &SimulateArgs) -> Outcome {
 fn add_photos(records: &mut [CatalogRecord], folder: &Path) -> Outcome<()> {
     let read = || format!("cannot read the folder {}", folder.display());
     let mut names = BTreeMap::new();
-    for entry in fs::read_dir(folder).with_context(read).or_bad_input()? {
-        let path = entry.with_context(read).or_bad_input()?.path();
+    let entries: Result<Vec<_>, _> = fs::read_dir(folder).with_context(read).or_bad_input()?.collect();
+    let mut paths: Vec<PathBuf> =
+        entries.with_context(read).or_bad_input()?.into_iter().map(|entry| entry.path()).collect();
+    // Of several photos of one product the first in the order of their names.
+    paths.sort_by(|a, b| b.cmp(a));
+    for path in paths {
         if let (Some(stem), Some(name)) = (path.file_stem(), path.file_name()) {
             names.insert(stem.to_string_lossy().into_owned(), name.to_string_lossy().into_owned());
         }
@@ -142,10 +146,12 @@ impl<'a> Album<'a> {
         // The market does not say which feed a photo came from, so each feed's folder is tried in their order.
         let bytes = self.sources.iter().find_map(|source| source.read(url, max_bytes).ok())?;
         let edited = retouch.apply(&bytes)?;
-        let mut name = format!("images/{}", Path::new(url).file_name()?.to_str()?);
-        if retouch != Retouch::None {
-            name = format!("images/{}-{}.jpg", Path::new(url).file_stem()?.to_str()?, retouch.as_str());
-        }
+        // The whole address, so that pictures of one name in several folders stay apart.
+        let address = url.strip_prefix("file:").unwrap_or(url).replace('/', "_");
+        let name = match retouch {
+            Retouch::None => format!("images/{address}"),
+            _ => format!("images/{address}-{}.jpg", retouch.as_str()),
+        };
         fs::write(self.out.join(&name), edited).ok()?;
         Some(name)
     }

@@ -2,7 +2,7 @@
 
 mod card;
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::assets;
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::labelled::Labelled;
 use crate::pictures::Pictures;
-use crate::setup::{MAX_MODEL_BYTES, load_catalog, read};
+use crate::setup::{MAX_MODEL_BYTES, check_writable, load_catalog, read};
 use crate::terminal::{say, table};
 
 /// Listings of the market that is invented where no data is given.
@@ -183,21 +183,6 @@ fn train_score(args: &TrainArgs) -> Outcome<(PhotoScore, PhotoTraining, Vec<Stri
     }
     let (score, report) = train_photo_score(&photos, args.seed).or_bad_input()?;
     Ok((score, report, sources))
-}
-
-/// Finds out before the long work whether its result can be written; what is there stays as it is.
-fn check_writable(path: &Path) -> Outcome<()> {
-    let existed = path.exists();
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))
-        .or_bad_input()?;
-    if !existed {
-        fs::remove_file(path).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {

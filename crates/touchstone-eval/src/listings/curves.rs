@@ -60,7 +60,7 @@ pub(super) fn precision_recall(rows: &[JudgedRow]) -> Vec<Point> {
 }
 
 /// The abstention curve: if only the surest share of the listings (by the distance of the probability from one half) were decided
-/// at one half and the rest left to people, which share of these decisions would be wrong.
+/// at one half and the rest left to people, which share of these decisions would be wrong. One point for each probability.
 pub(super) fn abstention(rows: &[JudgedRow]) -> Vec<Point> {
     let mut scored: Vec<(f64, bool)> = scored(rows).collect();
     scored.sort_by(|a, b| (b.0 - 0.5).abs().total_cmp(&(a.0 - 0.5).abs()));
@@ -70,7 +70,7 @@ pub(super) fn abstention(rows: &[JudgedRow]) -> Vec<Point> {
         wrong += tied.iter().filter(|(probability, label)| (*probability >= 0.5) != *label).count();
         Point { x: decided as f64 / n as f64, y: wrong as f64 / decided as f64 }
     });
-    thinned(steps.collect())
+    steps.collect()
 }
 
 /// The share of errors where at least `coverage` of the listings are decided; `None` without rows.
@@ -83,7 +83,7 @@ fn scored(rows: &[JudgedRow]) -> impl Iterator<Item = (f64, bool)> {
 }
 
 /// At most [`N_POINTS`] of the points, evenly by their x, the last among them.
-fn thinned(points: Vec<Point>) -> Vec<Point> {
+pub(super) fn thinned(points: Vec<Point>) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::with_capacity(N_POINTS + 1);
     let last = points.last().copied();
     for point in points {

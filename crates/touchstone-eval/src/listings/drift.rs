@@ -37,11 +37,7 @@ pub(super) fn drift(earlier: &[JudgedRow], later: &[JudgedRow]) -> Vec<(&'static
 }
 
 fn stability_index(earlier: &[Option<f64>], later: &[Option<f64>]) -> f64 {
-    let mut present: Vec<f64> = earlier.iter().flatten().copied().collect();
-    present.sort_by(f64::total_cmp);
-    let mut edges: Vec<f64> =
-        (1..N_BINS).filter_map(|i| present.get(i * present.len() / N_BINS).copied()).collect();
-    edges.dedup();
+    let edges = edges(earlier);
     let shares = |values: &[Option<f64>]| {
         let mut counts = vec![0_usize; edges.len() + 2];
         for value in values {
@@ -52,6 +48,26 @@ fn stability_index(earlier: &[Option<f64>], later: &[Option<f64>]) -> f64 {
     };
     let (p, q) = (shares(earlier), shares(later));
     p.iter().zip(&q).map(|(p, q)| (q - p) * libm::log(q / p)).sum()
+}
+
+/// Where bins begin: each value of its own where there are few; else ten of equal size, what lies above a value that fills several of
+/// them set apart. What lies below or above everything seen has a bin of its own.
+fn edges(values: &[Option<f64>]) -> Vec<f64> {
+    let mut present: Vec<f64> = values.iter().flatten().copied().collect();
+    present.sort_by(f64::total_cmp);
+    let mut distinct = present.clone();
+    distinct.dedup();
+    let mut edges = distinct.clone();
+    if distinct.len() > N_BINS {
+        let cuts: Vec<f64> = (0..N_BINS).map(|i| present[i * present.len() / N_BINS]).collect();
+        let above = |value: f64| distinct.get(distinct.partition_point(|other| *other <= value)).copied();
+        let crowded = cuts.windows(2).filter(|pair| pair[0] == pair[1]).filter_map(|pair| above(pair[0]));
+        edges = cuts.iter().copied().chain(crowded).collect();
+        edges.sort_by(f64::total_cmp);
+        edges.dedup();
+    }
+    edges.extend(present.last().map(|last| last.next_up()));
+    edges
 }
 
 #[cfg(test)]
@@ -67,6 +83,24 @@ mod tests {
         let gone: Vec<Option<f64>> = vec![None; 1000];
         assert!(stability_index(&values, &gone) > 1.0);
         assert_eq!(stability_index(&gone, &gone), 0.0);
+    }
+
+    #[test]
+    fn rare_flags_and_values_never_seen_are_not_lost() {
+        let flags = |percent: usize| {
+            (0..1000).map(|i| Some(f64::from(u8::from(i % 100 < percent)))).collect::<Vec<_>>()
+        };
+        for (before, after) in [(3, 30), (0, 100), (9, 60), (100, 0)] {
+            assert!(stability_index(&flags(before), &flags(after)) > 0.5, "{before} to {after}");
+        }
+        assert!(stability_index(&flags(3), &flags(4)) < 0.1);
+        // Mostly zero, else one of many counts.
+        let counts = |every: usize| {
+            (0..1000)
+                .map(|i| Some(if i % every == 0 { (1 + i % 37) as f64 } else { 0.0 }))
+                .collect::<Vec<_>>()
+        };
+        assert!(stability_index(&counts(25), &counts(3)) > 0.5);
     }
 
     #[test]

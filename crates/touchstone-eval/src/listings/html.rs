@@ -1,6 +1,7 @@
 //! The report of the `listings` form as one page that stands alone: no script, nothing fetched.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use touchstone_pipeline::FEATURES;
 use touchstone_types::Decision;
 
 use super::{Flagged, ListingsReport, Point};
@@ -8,7 +9,7 @@ use super::{Flagged, ListingsReport, Point};
 /// The size of a plot, in its own units.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 300.0;
-const MARGIN: f64 = 44.0;
+const MARGIN: f64 = 62.0;
 
 /// From these values of the population stability index on, a feature deserves a look, and has moved.
 const LOOK: f64 = 0.1;
@@ -33,6 +34,8 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
 /// The page. `versions` names what judged: engine, model, policy.
 pub fn html(report: &ListingsReport, versions: &str) -> String {
     let title = format!("{} ({})", report.form.set, report.form.on);
+    let n_listings: usize = report.confusion.values().sum();
+    let n_positive: usize = report.confusion.iter().filter(|((_, label), _)| *label).map(|(_, n)| n).sum();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -45,6 +48,7 @@ pub fn html(report: &ListingsReport, versions: &str) -> String {
             body {
                 h1 { "How good the flags are" }
                 p.from { (title) " · " (versions) }
+                p.from { (n_listings) " listings, " (n_positive) " of them labelled counterfeit. Labels can be wrong: what is labelled counterfeit under an honest seller's name, or the reverse, is such a label." }
                 (cards(report))
                 h2 { "What was decided" }
                 (decisions(report))
@@ -59,7 +63,7 @@ pub fn html(report: &ListingsReport, versions: &str) -> String {
                 h2 { "How hard the data is" }
                 (floors(report))
                 p.from {
-                    "Nothing here is called counterfeit by Touchstone: a flag is a suspicion until a person has ruled. Labels can be wrong as well."
+                    "Nothing here is called counterfeit by Touchstone: a flag is a suspicion until a person has ruled."
                 }
             }
         }
@@ -171,7 +175,7 @@ fn plots(report: &ListingsReport) -> Markup {
 
 /// A plot of points with x from 0 to 1 and y from 0 to `top`.
 fn plot(x_name: &str, y_name: &str, points: &[Point], top: f64, diagonal: bool, dots: bool) -> Markup {
-    let x = |value: f64| MARGIN + value * (WIDTH - MARGIN - 10.0);
+    let x = |value: f64| MARGIN + value * (WIDTH - MARGIN - 18.0);
     let y = |value: f64| HEIGHT - MARGIN - value / top * (HEIGHT - MARGIN - 10.0);
     let line: Vec<String> = points.iter().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.y))).collect();
     let decimals = if top < 0.1 { 3 } else { 1 };
@@ -188,7 +192,7 @@ fn plot(x_name: &str, y_name: &str, points: &[Point], top: f64, diagonal: bool, 
             }
             polyline points=(line.join(" ")) fill="none" stroke="#2b6cb0" stroke-width="2" {}
             @if dots {
-                @for point in points { circle cx=(format!("{:.1}", x(point.x))) cy=(format!("{:.1}", y(point.y))) r="4" fill="#2b6cb0" {} }
+                @for point in points { circle opacity="0.8" cx=(format!("{:.1}", x(point.x))) cy=(format!("{:.1}", y(point.y))) r="4" fill="#2b6cb0" {} }
             }
             text x=(x(0.5)) y=(HEIGHT - 8.0) text-anchor="middle" { (x_name) }
             text x="12" y=(y(top / 2.0)) text-anchor="middle" transform=(format!("rotate(-90 12 {:.1})", y(top / 2.0))) { (y_name) }
@@ -209,7 +213,7 @@ fn drift(report: &ListingsReport) -> Markup {
             tbody {
                 @for (name, index) in report.drift.iter().take(N_SHOWN) {
                     tr {
-                        td { (name) }
+                        td { (meaning(name)) }
                         td.n { (format!("{index:.3}")) }
                         td { (word(*index)) }
                         td { span class=(class(*index)) style=(format!("width:{:.1}rem", 12.0 * index.min(1.0))) {} }
@@ -218,6 +222,12 @@ fn drift(report: &ListingsReport) -> Markup {
             }
         }
     }
+}
+
+/// A feature as a person would call it.
+fn meaning(name: &str) -> Markup {
+    let meaning = FEATURES.iter().find(|feature| feature.name == name).map(|feature| feature.meaning);
+    html! { (name.replace('_', " ")) @if let Some(meaning) = meaning { br; span.from { (meaning) } } }
 }
 
 fn floors(report: &ListingsReport) -> Markup {

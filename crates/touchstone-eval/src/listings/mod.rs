@@ -108,7 +108,7 @@ impl ListingsReport {
             behaviours,
             reliability: curves::reliability(rows),
             precision_recall: curves::precision_recall(rows),
-            abstention,
+            abstention: curves::thinned(abstention),
             drift,
             budget,
         }

@@ -45,7 +45,7 @@ pub fn tune(rows: &[JudgedRow], budget: f64, precision: f64) -> Tuned {
     asked.sort_by(|a, b| b.total_cmp(a));
     let n_fixed = rows.iter().filter(|row| row.verdict.decision.is_flag() && !by_model(row)).count();
     let keeps = |n_asked: usize| n > 0 && upper_bound(n_fixed + n_asked, n, CONFIDENCE) <= budget;
-    let affordable = (0..=asked.len()).take_while(|&n_asked| keeps(n_asked)).last();
+    let affordable = most(asked.len(), keeps);
     // Rows of one probability go together.
     let mut n_asked = affordable.unwrap_or(0);
     while n_asked > 0 && n_asked < asked.len() && asked[n_asked - 1] == asked[n_asked] {
@@ -68,6 +68,16 @@ pub fn tune(rows: &[JudgedRow], budget: f64, precision: f64) -> Tuned {
         taken_down: taken_down.unwrap_or((0, 0)),
         n_positive: rows.iter().filter(|row| row.label.label).count(),
     }
+}
+
+/// The largest number up to `limit` of which something holds that holds of all smaller ones; `None` where it holds of none.
+fn most(limit: usize, holds: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut from, mut to) = (0, limit + 1);
+    while from < to {
+        let middle = from.midpoint(to);
+        if holds(middle) { from = middle + 1 } else { to = middle }
+    }
+    from.checked_sub(1)
 }
 
 /// The threshold, how many it takes down and how many of them wrongly.
