@@ -152,7 +152,8 @@ pub(crate) fn run(args: &PolicyArgs) -> Outcome {
             "warning: no threshold keeps the promise with confidence: takedowns stay off. More labels, surer labels or a lower --precision may help",
         );
     }
-    say(format!("{}; automation is as it was", args.out.display()));
+    let automation = if tuned.takedown.is_some() { "as it was" } else { "off" };
+    say(format!("{}; automation is {automation}", args.out.display()));
     Ok(End::Done)
 }
 

@@ -151,11 +151,11 @@ fn thresholds_are_tuned_and_keep_what_they_promise() {
             .output()
             .unwrap()
     };
-    let output = tune("0.9");
+    let output = tune("0.7");
     check_status(&output, 0);
     let found: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert!(found["flagged"].as_f64().unwrap() <= 0.15, "{found}");
-    assert!(found["metrics"]["automatic.precision_low"].as_f64().unwrap() >= 0.89, "{found}");
+    assert!(found["metrics"]["automatic.precision_low"].as_f64().unwrap() >= 0.7, "{found}");
     let text = fs::read_to_string(&policy).unwrap();
     assert!(text.contains("automation = false"), "takedowns are nobody's default: {text}");
     // The file is one that the worker reads.
