@@ -227,6 +227,14 @@ pub(crate) fn read(path: &Path, max_bytes: u64) -> Outcome<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Refuses a review budget that is no share of the listings.
+pub(crate) fn check_budget(budget: f64) -> Outcome<()> {
+    if (0.0..=1.0).contains(&budget) {
+        return Ok(());
+    }
+    Err(anyhow!("--budget {budget} must be a share, 0 to 1")).or_bad_input()
+}
+
 /// Finds out before the long work whether its result can be written; what is there stays as it is.
 pub(crate) fn check_writable(path: &Path) -> Outcome<()> {
     let existed = path.exists();

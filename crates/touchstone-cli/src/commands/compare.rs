@@ -13,7 +13,7 @@ use touchstone_types::{Reason, Versions, round6};
 
 use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::labelled::Labelled;
-use crate::setup::{load_context, load_lexicon, load_settings};
+use crate::setup::{check_budget, load_context, load_lexicon, load_settings};
 use crate::terminal::{plain, print, say, table};
 
 /// The figures that are put beside each other.
@@ -55,9 +55,7 @@ pub(crate) struct CompareArgs {
 }
 
 pub(crate) fn run(args: &CompareArgs) -> Outcome {
-    if !(0.0..=1.0).contains(&args.budget) {
-        return Err(anyhow!("--budget {} must be a share, 0 to 1", args.budget)).or_bad_input();
-    }
+    check_budget(args.budget)?;
     let (old, old_versions) = judged(&args.old, args)?;
     let (new, new_versions) = judged(&args.new, args)?;
     let found = compare(&old, &new);

@@ -58,7 +58,8 @@ impl Retouch {
         let photo = image::load_from_memory(bytes).ok()?.to_rgb8();
         let (width, height) = photo.dimensions();
         let edited = match self {
-            Self::None | Self::Mirror => imageops::flip_horizontal(&photo),
+            Self::None => photo,
+            Self::Mirror => imageops::flip_horizontal(&photo),
             Self::Crop => {
                 let (x, y) = (width / 10, height / 10);
                 imageops::crop_imm(&photo, x, y, (width - 2 * x).max(1), (height - 2 * y).max(1)).to_image()

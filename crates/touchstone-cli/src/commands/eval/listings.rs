@@ -13,7 +13,7 @@ use touchstone_types::Versions;
 use super::{EvalArgs, Without};
 use crate::fault::{OrBadInput as _, Outcome};
 use crate::labelled::{Labelled, n_threads};
-use crate::setup::{check_writable, load_context};
+use crate::setup::{check_budget, check_writable, load_context};
 use crate::terminal::say;
 
 /// Judges the folder; with `--html` writes the page.
@@ -22,9 +22,7 @@ pub(super) fn eval_listings(
     settings: &Settings,
     lexicon: &Arc<Lexicon>,
 ) -> Outcome<(ListingsReport, Versions)> {
-    if !(0.0..=1.0).contains(&args.budget) {
-        return Err(anyhow!("--budget {} must be a share, 0 to 1", args.budget)).or_bad_input();
-    }
+    check_budget(args.budget)?;
     args.html.as_deref().map(check_writable).transpose()?;
     let (labelled, snapshot) = Labelled::open(&args.dir, lexicon)?;
     let context = load_context(settings, args.model.as_deref(), snapshot, lexicon)?;
