@@ -4,11 +4,11 @@
 //! that title; nor is a "replica jersey" that its maker calls so a counterfeit. Such findings stay in the evidence; no brand is judged
 //! and no row of the decision table true by them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use touchstone_catalog::Snapshot;
 use touchstone_text::TextFindings;
-use touchstone_types::{BrandClaim, BrandId, Field, Meaning, Role};
+use touchstone_types::{BrandClaim, BrandId, Field, Meaning, Role, Span};
 
 use crate::facts::MATCHED;
 
@@ -30,25 +30,29 @@ impl<'t> Counted<'t> {
         let names: Vec<String> = sold
             .filter_map(|found| Some(spaced(&snapshot.product(&found.brand_id, &found.product_id)?.title)))
             .collect();
-        // A name explains a word as often as it holds it, field by field; who fills in the brand's own field says what they mean.
-        let in_a_name = |words: &str| names.iter().map(|name| count(name, &spaced(words))).max().unwrap_or(0);
-        let mut explained: BTreeMap<(String, String), usize> = BTreeMap::new();
-        let mut is_explained = |field: &Field, words: &str| {
-            let n = explained.entry((field.to_string(), spaced(words))).or_default();
-            *n += 1;
-            *field != Field::Brand && *n <= in_a_name(words)
+        // A name explains a word at as many places of a field as it holds it; who fills in the brand's own field says what they mean.
+        let in_a_name = |words: &str| names.iter().map(|name| count(name, words)).max().unwrap_or(0);
+        let mut explained: BTreeMap<(String, String), BTreeSet<Span>> = BTreeMap::new();
+        let mut is_explained = |field: &Field, span: Span, words: &str| {
+            if names.is_empty() || *field == Field::Brand {
+                return false;
+            }
+            let words = spaced(words);
+            let most = in_a_name(&words);
+            let places = explained.entry((field.to_string(), words)).or_default();
+            places.contains(&span) || (places.len() < most && places.insert(span))
         };
         let is_matched =
             |claim: &BrandClaim| text.matches.iter().any(|found| found.brand_id == claim.brand_id);
         let claims: Vec<&BrandClaim> = text
             .claims
             .iter()
-            .filter(|claim| is_matched(claim) || !is_explained(&claim.field, &claim.observed))
+            .filter(|claim| is_matched(claim) || !is_explained(&claim.field, claim.span, &claim.observed))
             .collect();
         let slang = text.terms.iter().filter(|term| {
             term.meaning == Meaning::CounterfeitSlang && !matches!(term.field, Field::Complaint(_))
         });
-        let n_slang = slang.filter(|term| !is_explained(&term.field, &term.term)).count();
+        let n_slang = slang.filter(|term| !is_explained(&term.field, term.span, &term.term)).count();
         Self { claims, slang: n_slang > 0 }
     }
 }
@@ -87,6 +91,9 @@ mod tests {
 {"kind":"brand","brand_id":"lumora","name":"Lumora"}
 {"kind":"brand","brand_id":"zenta","name":"Zenta"}
 {"kind":"brand","brand_id":"veltrano","name":"Veltrano"}
+{"kind":"brand","brand_id":"kora","name":"Kora"}
+{"kind":"brand","brand_id":"kora-home","name":"Kora"}
+{"kind":"product","brand_id":"lumora","product_id":"C","title":"Lumora linen curtain Kora weave long"}
 {"kind":"product","brand_id":"lumora","product_id":"A","title":"Lumora canvas shoe Zenta edition size 40"}
 {"kind":"product","brand_id":"lumora","product_id":"B","title":"Lumora Chargers kids navy replica jersey"}
 "#;
@@ -110,6 +117,8 @@ mod tests {
         // Where Lumora is not named or no product is matched, nothing is explained; nor is a disguise.
         check("Zenta canvas shoe", &["zenta"], false);
         check("Lumora Zenta", &["lumora", "zenta"], false);
+        // Two brands of one name stand at one place.
+        check("Lumora linen curtain Kora weave long", &["lumora"], false);
         // A name explains a word once.
         check("Lumora canvas shoe Zenta edition size 40 ZENTA watch", &["lumora", "zenta"], false);
         check("Lumora canvas shoe Zеnta edition size 40", &["lumora", "zenta"], false);
