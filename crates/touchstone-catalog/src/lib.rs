@@ -27,6 +27,7 @@
 //! ```
 
 mod bytes;
+mod changes;
 mod digest;
 mod feed;
 mod file;
@@ -36,6 +37,7 @@ mod photos;
 mod records;
 mod snapshot;
 
+pub use changes::{ChangeSet, Changes};
 pub use feed::{Feed, Problem, Severity};
 pub use file::CatalogFileError;
 pub use live::Catalog;

@@ -1,14 +1,13 @@
 //! Compiled catalogs: written whole, opened by mapping them.
 
-use std::fs::{self, File, Permissions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use bytes::Bytes;
 use touchstone_catalog::Snapshot;
+use touchstone_kafka::whole_file;
 use touchstone_text::Lexicon;
 
 use crate::fault::{OrBadInput as _, Outcome};
@@ -29,8 +28,8 @@ pub(crate) fn is_compiled(path: &Path) -> Outcome<bool> {
 
 /// Maps a compiled catalog into memory.
 pub(crate) fn open(path: &Path, lexicon: &Arc<Lexicon>) -> Outcome<Snapshot> {
-    let mapped = map(&open_file(path)?).with_context(|| cannot_read(path)).or_bad_input()?;
-    Snapshot::from_bytes(&Bytes::from_owner(mapped), lexicon)
+    let bytes = whole_file::map(&open_file(path)?).with_context(|| cannot_read(path)).or_bad_input()?;
+    Snapshot::from_bytes(&bytes, lexicon)
         .with_context(|| format!("cannot use {}", path.display()))
         .or_bad_input()
 }
@@ -60,28 +59,9 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a new file and renames it into place, because the one that stands there may be mapped by another program.
+/// Writes the file whole.
 pub(crate) fn write(out: &Path, bytes: &[u8]) -> Outcome<()> {
-    let place = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
-    let folder = folder_of(&place);
-    let write = || -> std::io::Result<()> {
-        let mut unfinished = tempfile::Builder::new().prefix(".compiling-").tempfile_in(folder)?;
-        unfinished.write_all(bytes)?;
-        let like =
-            fs::metadata(&place).map_or_else(|_| Permissions::from_mode(0o644), |old| old.permissions());
-        unfinished.as_file().set_permissions(like)?;
-        unfinished.as_file().sync_all()?;
-        unfinished.persist(&place)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", out.display())).or_bad_input()
-}
-
-#[expect(unsafe_code, reason = "mapping a file is the only way not to read all of it")]
-fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
-    // SAFETY: the bytes are only ever read, and every read of them is bounded and tolerates any content. A program that
-    // cuts the file short or writes over it while it is mapped can end this one with SIGBUS; `write` above never does that.
-    unsafe { memmap2::Mmap::map(file) }
+    whole_file::write(out, bytes).with_context(|| format!("cannot write {}", out.display())).or_bad_input()
 }
 
 fn open_file(path: &Path) -> Outcome<File> {

@@ -4,12 +4,14 @@
 //! listings are judged with the old one; then the two are swapped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,6 +24,7 @@ use crate::Error;
 use crate::client::{self, LogContext, REQUEST_TIMEOUT};
 use crate::health::Health;
 use crate::judging::Judging;
+use crate::local_snapshot::{LocalSnapshot, Mark, are_there};
 use crate::metrics::Metrics;
 use crate::photos::Photographer;
 use crate::producer::is_denial;
@@ -55,15 +58,21 @@ impl CatalogFollower {
         health: Arc<Health>,
         metrics: Arc<Metrics>,
         photographer: &Arc<Photographer>,
+        delete_retention: Duration,
     ) -> Result<Self, Error> {
         let topic = settings.topics.catalog.clone();
-        let consumer = BaseConsumer::from_config_and_context(&client::reader(settings.kafka()?), LogContext)
+        let config = client::reader(settings.kafka()?);
+        let consumer = BaseConsumer::from_config_and_context(&config, LogContext)
             .map_err(Error::kafka("set up the reader of the catalog"))?;
         let (first, first_receiver) = oneshot::channel();
         let (failure, failure_receiver) = oneshot::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let thread = Thread {
             consumer,
+            config,
+            folder: settings.catalog.snapshot_path.clone(),
+            delete_retention,
+            local: None,
             topic,
             judging,
             health,
@@ -72,7 +81,7 @@ impl CatalogFollower {
             stop: Arc::clone(&stop),
             n_partitions: 0,
             at_end: BTreeSet::new(),
-            offsets: BTreeMap::new(),
+            marks: BTreeMap::new(),
             dirty: None,
             bench: None,
         };
@@ -124,6 +133,12 @@ struct Dirty {
 
 struct Thread {
     consumer: BaseConsumer<LogContext>,
+    /// For a second look with another client.
+    config: ClientConfig,
+    /// Where the local snapshot lies, if there shall be one.
+    folder: Option<PathBuf>,
+    delete_retention: Duration,
+    local: Option<LocalSnapshot>,
     topic: String,
     judging: Box<dyn Judging>,
     health: Arc<Health>,
@@ -133,8 +148,8 @@ struct Thread {
     n_partitions: usize,
     /// Partitions read to their end since the last message.
     at_end: BTreeSet<i32>,
-    /// The offset after the last record of each partition that is in the judging.
-    offsets: BTreeMap<i32, i64>,
+    /// The last record of each partition that is in the judging.
+    marks: BTreeMap<i32, Mark>,
     dirty: Option<Dirty>,
     bench: Option<Arc<ArcSwap<CurrentBench>>>,
 }
@@ -144,6 +159,7 @@ impl Thread {
         let mut first = Some(first);
         let mut looked = Instant::now();
         let started = Instant::now();
+        self.restore();
         while let Err(error) = self.look_for_partitions() {
             if !may_pass(&error, started) || self.stop.load(Ordering::Relaxed) {
                 return Err(error);
@@ -157,11 +173,15 @@ impl Thread {
                 self.swap();
                 look_at_photos = true;
             }
+            if self.bench.is_some() && self.is_at_end() && self.dirty.is_none() {
+                self.health.catalog_is_current();
+                if let Some(local) = &mut self.local {
+                    local.keep_up(self.judging.as_ref(), &self.marks);
+                }
+            }
             if look_at_photos && self.photos.complete(self.judging.as_mut()) {
                 self.mark_dirty();
-            }
-            if self.is_at_end() && self.dirty.is_none() {
-                self.health.catalog_is_current();
+                self.local.iter_mut().for_each(|local| local.came(1));
             }
             if let (Some(bench), Some(_)) = (&self.bench, &first) {
                 self.health.catalog_read.store(true, Ordering::Relaxed);
@@ -182,15 +202,16 @@ impl Thread {
     }
 
     fn poll(&mut self) -> Result<(), Error> {
-        let Self { consumer, judging, metrics, at_end, offsets, .. } = self;
-        let mut changed = false;
+        let Self { consumer, judging, metrics, at_end, marks, .. } = self;
+        let (mut changed, mut n_came) = (false, 0);
         // Many records are taken between two looks at the clock, or a large catalog would take long to read.
         for n in 0..1_000 {
             match consumer.poll(if n == 0 { POLL } else { Duration::ZERO }) {
                 None => break,
                 Some(Ok(message)) => {
                     at_end.remove(&message.partition());
-                    offsets.insert(message.partition(), message.offset() + 1);
+                    marks.insert(message.partition(), Mark::of_message(&message));
+                    n_came += 1;
                     let applied = apply(judging.as_mut(), &message);
                     metrics.catalog_record(applied);
                     changed |= applied;
@@ -201,10 +222,40 @@ impl Thread {
                 Some(Err(error)) => on_error(&self.topic, error)?,
             }
         }
+        self.local.iter_mut().for_each(|local| local.came(n_came));
         if changed {
             self.mark_dirty();
         }
         Ok(())
+    }
+
+    /// Begins with the local snapshot where there is one that is still right.
+    fn restore(&mut self) {
+        let Some(folder) = self.folder.clone() else { return };
+        let Some(cluster_id) = self.consumer.client().fetch_cluster_id(REQUEST_TIMEOUT) else {
+            tracing::warn!("the cluster does not tell its id: no local snapshot");
+            return;
+        };
+        let local = match LocalSnapshot::open(&folder, cluster_id, &self.topic, self.delete_retention) {
+            Ok(local) => self.local.insert(local),
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "no local snapshot");
+                return;
+            }
+        };
+        let started = Instant::now();
+        let is_same = |marks: &_| are_there(&self.config, &self.topic, marks);
+        match local.load(is_same, |bytes| self.judging.restore(bytes)) {
+            Ok(marks) => {
+                self.marks = marks;
+                let (offsets, seconds) = (self.offset_text(), started.elapsed().as_secs_f64());
+                tracing::info!(offsets, seconds, "local snapshot taken up");
+            }
+            Err(reason) => {
+                local.came(1);
+                tracing::info!(reason, "the catalog is read from its beginning");
+            }
+        }
     }
 
     fn mark_dirty(&mut self) {
@@ -240,7 +291,8 @@ impl Thread {
 
     /// `partition:next offset` of each partition that has records, joined by commas.
     fn offset_text(&self) -> String {
-        let parts: Vec<String> = self.offsets.iter().map(|(p, offset)| format!("{p}:{offset}")).collect();
+        let parts: Vec<String> =
+            self.marks.iter().map(|(p, last)| format!("{p}:{}", last.offset + 1)).collect();
         parts.join(",")
     }
 
@@ -265,7 +317,9 @@ impl Thread {
         let mut new = TopicPartitionList::new();
         for partition in self.n_partitions..found {
             let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-            new.add_partition_offset(&self.topic, partition, Offset::Beginning).map_err(wrong())?;
+            let next = self.marks.get(&partition).map(|last| Offset::Offset(last.offset + 1));
+            new.add_partition_offset(&self.topic, partition, next.unwrap_or(Offset::Beginning))
+                .map_err(wrong())?;
         }
         match self.n_partitions {
             0 => self.consumer.assign(&new).map_err(wrong())?,

@@ -1,10 +1,10 @@
 //! What listings are judged with: follows the catalog, and is swapped whole when it changes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use touchstone_catalog::{Catalog, Snapshot};
+use bytes::Bytes;
+use touchstone_catalog::{Catalog, ChangeSet, Changes, Snapshot};
 use touchstone_pipeline::{Context, Judgement, PhotoInput};
 use touchstone_text::Lexicon;
 use touchstone_types::{CatalogKey, CatalogRecord, Listing, PhotoFeatures, Reference};
@@ -21,6 +21,9 @@ pub struct Bench {
     pub max_images: usize,
 }
 
+/// Makes the bytes of a state of the catalog.
+pub type Save = Box<dyn FnOnce() -> Vec<u8> + Send>;
+
 /// Follows the catalog and makes a [`Bench`] of its state. Everything here runs on the thread that follows the catalog
 /// topic, never on a thread that judges.
 pub trait Judging: Send {
@@ -34,6 +37,18 @@ pub trait Judging: Send {
     fn photos_without_features(&self) -> Vec<(Reference, String)> {
         Vec::new()
     }
+    /// Work for another thread: the bytes of the present state, as [`restore`](Self::restore) takes them. `None` if the state is not
+    /// worth keeping.
+    fn save(&self) -> Option<Save> {
+        None
+    }
+    /// Takes up a state that was saved, in place of the present one.
+    ///
+    /// # Errors
+    /// Why it cannot be used; nothing has changed then.
+    fn restore(&mut self, _saved: &Bytes) -> Result<(), String> {
+        Err("this judging keeps no state".into())
+    }
     /// Completes a reference photo.
     fn set_features(&mut self, _photo: &Reference, _features: PhotoFeatures) {}
 }
@@ -41,11 +56,11 @@ pub trait Judging: Send {
 /// The pipeline over the catalog of the topic: what `touchstone run` judges with.
 #[derive(Debug)]
 pub struct PipelineJudging {
-    catalog: Catalog,
     lexicon: Arc<Lexicon>,
     context: Context,
-    /// The snapshot of the last bench; none before the first.
-    snapshot: Option<Arc<Snapshot>>,
+    /// The snapshot of the last bench; empty before the first.
+    snapshot: Arc<Snapshot>,
+    changes: Changes,
     merge: Option<Merge>,
 }
 
@@ -54,35 +69,31 @@ pub struct PipelineJudging {
 struct Merge {
     merged: JoinHandle<Snapshot>,
     /// What changed since it began.
-    since: Changes,
+    since: ChangeSet,
 }
-
-type Changes = BTreeMap<CatalogKey, Option<Arc<CatalogRecord>>>;
 
 impl PipelineJudging {
     /// Judges with the model and the policy of `context`; its catalog is replaced by what the topic holds. `lexicon` is
     /// the one that `context` was made with.
     pub fn new(lexicon: Arc<Lexicon>, context: Context) -> Self {
-        Self { catalog: Catalog::new(), lexicon, context, snapshot: None, merge: None }
+        let snapshot = Arc::new(Catalog::new().snapshot(&lexicon));
+        let changes = Changes::since(&snapshot);
+        Self { lexicon, context, snapshot, changes, merge: None }
     }
 
-    /// The snapshot of the catalog as it is now: the first is built, later ones take the changes in.
+    /// The snapshot of the catalog as it is now.
     fn refresh(&mut self) -> Arc<Snapshot> {
-        let changes = self.catalog.take_changes();
-        let next = match self.snapshot.take() {
-            None => self.catalog.snapshot(&self.lexicon),
-            Some(last) => self.after_merge(&changes).unwrap_or_else(|| last.with_changes(&changes)),
-        };
-        let next = Arc::new(next);
-        if self.merge.is_none() && next.wants_merge() {
-            self.merge = start_merge(Arc::clone(&next));
+        let changes = self.changes.take();
+        let next = self.after_merge(&changes).unwrap_or_else(|| self.snapshot.with_changes(&changes));
+        self.snapshot = Arc::new(next);
+        if self.merge.is_none() && self.snapshot.wants_merge() {
+            self.merge = start_merge(Arc::clone(&self.snapshot));
         }
-        self.snapshot = Some(Arc::clone(&next));
-        next
+        Arc::clone(&self.snapshot)
     }
 
     /// Notes the changes for a merge that is under way; its result with all of them, if it is ready.
-    fn after_merge(&mut self, changes: &Changes) -> Option<Snapshot> {
+    fn after_merge(&mut self, changes: &ChangeSet) -> Option<Snapshot> {
         self.merge.as_mut()?.since.extend(changes.clone());
         let ready = self.merge.take_if(|merge| merge.merged.is_finished())?;
         match ready.merged.join() {
@@ -99,7 +110,7 @@ impl PipelineJudging {
 fn start_merge(snapshot: Arc<Snapshot>) -> Option<Merge> {
     let work = move || snapshot.merged();
     match thread::Builder::new().name("merge".into()).spawn(work) {
-        Ok(merged) => Some(Merge { merged, since: Changes::new() }),
+        Ok(merged) => Some(Merge { merged, since: ChangeSet::new() }),
         Err(error) => {
             tracing::warn!(%error, "no thread to merge the catalog's changes on; going on without");
             None
@@ -109,11 +120,11 @@ fn start_merge(snapshot: Arc<Snapshot>) -> Option<Merge> {
 
 impl Judging for PipelineJudging {
     fn insert(&mut self, record: CatalogRecord) {
-        self.catalog.insert(record);
+        self.changes.insert(record);
     }
 
     fn remove(&mut self, key: &CatalogKey) {
-        self.catalog.remove(key);
+        self.changes.remove(key);
     }
 
     fn bench(&mut self) -> Bench {
@@ -127,10 +138,21 @@ impl Judging for PipelineJudging {
     }
 
     fn photos_without_features(&self) -> Vec<(Reference, String)> {
-        self.catalog.photos_without_features().map(|(photo, url)| (photo, url.to_owned())).collect()
+        self.changes.photos_without_features(&self.snapshot)
     }
 
     fn set_features(&mut self, photo: &Reference, features: PhotoFeatures) {
-        self.catalog.set_features(photo, features);
+        self.changes.set_features(photo, features, &self.snapshot);
+    }
+    fn save(&self) -> Option<Save> {
+        let snapshot = Arc::clone(&self.snapshot);
+        Some(Box::new(move || snapshot.to_bytes()))
+    }
+
+    fn restore(&mut self, saved: &Bytes) -> Result<(), String> {
+        let snapshot = Snapshot::from_bytes(saved, &self.lexicon).map_err(|error| error.to_string())?;
+        self.changes = Changes::since(&snapshot);
+        (self.snapshot, self.merge) = (Arc::new(snapshot), None);
+        Ok(())
     }
 }

@@ -55,6 +55,7 @@ mod health;
 mod http;
 mod judge_pool;
 mod judging;
+mod local_snapshot;
 mod metrics;
 mod outcome;
 mod photos;
@@ -71,16 +72,17 @@ mod stage;
 pub mod topics;
 mod tracker;
 pub mod verify;
+pub mod whole_file;
 mod worker;
 
 pub use error::{ClientError, Error};
 pub use headers::{HeaderList, RecordKind, Source};
-pub use judging::{Bench, JudgeFn, Judging, PipelineJudging};
+pub use judging::{Bench, JudgeFn, Judging, PipelineJudging, Save};
 pub use photos::photo_inputs;
 pub use reader::{Record, read_topic};
 pub use send::{Sender, send_listings, submit_catalog};
 pub use settings::{
-    FileSettings, HttpSettings, KafkaSettings, Limits, NullValue, PhotoSettings, Settings, SettingsError,
-    TopicNames,
+    CatalogSettings, FileSettings, HttpSettings, KafkaSettings, Limits, NullValue, PhotoSettings, Settings,
+    SettingsError, TopicNames,
 };
 pub use worker::run;

@@ -64,6 +64,8 @@ pub struct Settings {
     pub kafka: Option<KafkaSettings>,
     /// The names of the topics.
     pub topics: TopicNames,
+    /// The catalog.
+    pub catalog: CatalogSettings,
     /// The worker's own web server.
     pub http: HttpSettings,
     /// How photos of listings are fetched.
@@ -136,6 +138,14 @@ impl Default for TopicNames {
             state: "listings.state".into(),
         }
     }
+}
+
+/// `[catalog]`: how a worker starts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CatalogSettings {
+    /// A folder of this worker's own, relative to the settings file, for a local snapshot of the catalog topic: with it a restart reads only what is new. Without one the topic is read from its beginning each time.
+    pub snapshot_path: Option<PathBuf>,
 }
 
 /// `[http]`: where `/healthz`, `/readyz` and `/metrics` are served.
@@ -242,6 +252,7 @@ impl Settings {
         for file in [&mut settings.models, &mut settings.policy, &mut settings.lexicon] {
             file.path = file.path.take().map(|path| folder.join(path));
         }
+        settings.catalog.snapshot_path = settings.catalog.snapshot_path.take().map(|path| folder.join(path));
         Ok(settings)
     }
 

@@ -69,8 +69,13 @@ pub async fn run(
     let photographer = Photographer::new(&settings.photos, Arc::clone(&metrics))?;
 
     let max_record_bytes = topics::check_for_worker(settings).await?;
+    let delete_retention = match settings.catalog.snapshot_path {
+        Some(_) => topics::delete_retention(settings).await,
+        None => Duration::ZERO,
+    };
+    let (for_health, for_metrics) = (Arc::clone(&health), Arc::clone(&metrics));
     let mut follower =
-        CatalogFollower::start(settings, judging, Arc::clone(&health), Arc::clone(&metrics), &photographer)?;
+        CatalogFollower::start(settings, judging, for_health, for_metrics, &photographer, delete_retention)?;
     let bench = tokio::select! {
         bench = follower.wait_read() => bench?,
         () = &mut shutdown => return Ok(()),

@@ -4,6 +4,7 @@
 
 mod chaos;
 mod injected;
+mod local_snapshot;
 mod one_node;
 mod photos;
 mod poison;
