@@ -18,7 +18,7 @@ use crate::headers;
 use crate::health::Pulse;
 use crate::metrics::{Metrics, Stage, TransactionEnd};
 use crate::outcome::{Ending, Origin, Outcome, OutputTopic};
-use crate::producer::{Failures, StepError, TransactionalProducer, is_denial, is_refusal};
+use crate::producer::{Failures, StepError, TransactionalProducer, is_denial, is_passing, is_refusal};
 use crate::settings::TopicNames;
 use crate::stage::Desk;
 
@@ -30,6 +30,12 @@ const MAX_BURST_BYTES: usize = 8 << 20;
 
 /// How often a burst is tried before the session is set up anew.
 const MAX_ATTEMPTS: u32 = 8;
+
+/// After so many refusals of a burst its records are written one by one, to find the one that is to blame.
+const REFUSALS_TOGETHER: u32 = 2;
+
+/// A record that is refused so often when it is written alone, for a reason that does not name the record, is given up.
+const REFUSALS_ALONE: u32 = 3;
 
 /// How the committer ended.
 #[derive(Debug)]
@@ -60,6 +66,30 @@ enum Attempt {
     Committed,
     /// Nothing was written. Kafka refused these records, if any.
     Aborted(Failures),
+}
+
+/// The search for a record that Kafka refuses, over the attempts at one burst.
+#[derive(Debug, Default)]
+struct Search {
+    n_attempts: u32,
+    n_refusals: u32,
+    one_by_one: bool,
+    /// The input whose record was refused last, and how often in a row.
+    suspect: Option<(i64, u32)>,
+}
+
+impl Search {
+    /// Notes that a record of the input at `offset` was refused. True if it has been shown that this very record is the reason.
+    fn is_to_blame(&mut self, offset: i64, code: RDKafkaErrorCode) -> bool {
+        self.n_refusals += 1;
+        if !self.one_by_one {
+            self.one_by_one = is_refusal(code) || self.n_refusals >= REFUSALS_TOGETHER;
+            return false;
+        }
+        let n_before = self.suspect.filter(|(suspect, _)| *suspect == offset).map_or(0, |(_, n)| n);
+        self.suspect = Some((offset, n_before + 1));
+        is_refusal(code) || n_before + 1 >= REFUSALS_ALONE
+    }
 }
 
 impl Committer {
@@ -105,26 +135,26 @@ impl Committer {
 
     /// Commits a burst, however many attempts it takes. Between attempts, what is no longer ours leaves the burst.
     fn commit_burst(&self, mut burst: Burst) -> Result<(), CommitterEnd> {
-        let (mut n_attempts, mut one_by_one) = (0, false);
+        let mut search = Search::default();
         loop {
             (burst, _) = self.desk.board.still_owned(burst, || ());
             if burst.is_empty() {
                 self.desk.board.finish_burst(&[]);
                 return Ok(());
             }
-            n_attempts += 1;
-            match self.transaction(&burst, one_by_one) {
+            search.n_attempts += 1;
+            match self.transaction(&burst, search.one_by_one) {
                 Ok(Attempt::Committed) => {
                     self.committed(&burst);
                     return Ok(());
                 }
-                Ok(Attempt::Aborted(_)) if n_attempts >= MAX_ATTEMPTS => {
-                    let reason = format!("{n_attempts} transactions in a row were aborted");
+                Ok(Attempt::Aborted(_)) if search.n_attempts >= MAX_ATTEMPTS => {
+                    let reason = format!("{} transactions in a row were aborted", search.n_attempts);
                     return Err(CommitterEnd::Rebuild { reason, fenced: false });
                 }
                 Ok(Attempt::Aborted(failures)) => {
                     self.metrics.transaction(TransactionEnd::Aborted);
-                    self.after_abort(&mut burst, &failures, &mut one_by_one)?;
+                    self.after_abort(&mut burst, &failures, &mut search)?;
                 }
                 Err(error) => return Err(self.give_up(error)),
             }
@@ -204,27 +234,26 @@ impl Committer {
         Ok(Attempt::Aborted(failures))
     }
 
-    /// Kafka names every record of a refused batch, so after a refusal the records are written one by one, and then the
-    /// one that is refused becomes a dead letter: without this the burst would be aborted for ever.
+    /// Kafka names every record of a refused batch, so after a refusal the records are written one by one, and the one that is
+    /// refused then becomes a dead letter: without this the burst would be aborted for ever. What stands before it is committed
+    /// with it; what stands behind it comes with the next burst.
     fn after_abort(
         &self,
         burst: &mut Burst,
         failures: &Failures,
-        one_by_one: &mut bool,
+        search: &mut Search,
     ) -> Result<(), CommitterEnd> {
         if let Some((_, code)) = failures.iter().find(|(_, code)| is_denial(*code)) {
             let source = KafkaError::MessageProduction(*code);
             return Err(CommitterEnd::Failed(Error::kafka("write verdicts")(source)));
         }
-        let refused = failures.iter().find(|(_, code)| is_refusal(*code));
-        match refused {
-            Some((place, code)) if *one_by_one => self.replace_refused(&mut burst[*place], *code),
-            Some(_) => {
-                *one_by_one = true;
-                Ok(())
-            }
-            None => Ok(()),
+        let Some((place, code)) = failures.iter().find(|(_, code)| !is_passing(*code)) else { return Ok(()) };
+        if search.is_to_blame(burst[*place].offset, *code) {
+            self.replace_refused(&mut burst[*place], *code)?;
+            burst.truncate(*place + 1);
+            *search = Search { one_by_one: true, ..Search::default() };
         }
+        Ok(())
     }
 
     /// Puts a dead letter with the input's own key, bytes and headers in the place of a result that Kafka refuses.
@@ -283,5 +312,25 @@ impl Committer {
             OutputTopic::Review => &self.topics.review,
             OutputTopic::DeadLetters => &self.topics.dead_letters,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_names_the_record_needs_one_proof_alone_and_any_other_three() {
+        let (sure, unsure) = (RDKafkaErrorCode::InvalidRecord, RDKafkaErrorCode::Unknown);
+        let mut search = Search::default();
+        assert!(!search.is_to_blame(7, sure) && search.one_by_one);
+        assert!(search.is_to_blame(7, sure));
+
+        let mut search = Search::default();
+        assert!(!search.is_to_blame(7, unsure) && !search.one_by_one);
+        assert!(!search.is_to_blame(9, unsure) && search.one_by_one);
+        assert!(!search.is_to_blame(7, unsure) && !search.is_to_blame(9, unsure));
+        assert!(!search.is_to_blame(7, unsure) && !search.is_to_blame(7, unsure));
+        assert!(search.is_to_blame(7, unsure));
     }
 }

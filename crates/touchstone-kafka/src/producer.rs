@@ -259,3 +259,32 @@ pub(crate) fn is_refusal(code: RDKafkaErrorCode) -> bool {
             | Code::InvalidTimestamp
     )
 }
+
+/// Whether a record was not taken for a reason that has nothing to do with it: brokers come and go.
+pub(crate) fn is_passing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::MessageTimedOut
+            | Code::RequestTimedOut
+            | Code::OperationTimedOut
+            | Code::BrokerTransportFailure
+            | Code::NetworkException
+            | Code::AllBrokersDown
+            | Code::BrokerNotAvailable
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownPartition
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::KafkaStorageError
+            | Code::PurgeQueue
+            | Code::PurgeInflight
+            | Code::OutOfOrderSequenceNumber
+            | Code::UnknownProducerId
+            | Code::InvalidProducerEpoch
+            | Code::Fenced
+            | Code::ProducerFenced
+    )
+}

@@ -98,3 +98,21 @@ async fn a_record_that_is_refused_again_becomes_a_dead_letter() -> Result<()> {
     assert_eq!(stage.wait_done(11, LIMIT)?.n_dead_letters, 1);
     worker.stop().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_fails_again_and_again_without_a_reason_becomes_a_dead_letter() -> Result<()> {
+    let broker = SimulatedBroker::start(&TopicNames::default())?;
+    let stage = Stage { settings: broker.settings() };
+    let mut sender = Sender::new(&stage.settings)?;
+    sender.listing(&ListingId::new("EX-refused")?, &listing("EX-refused", 1, "Lumora 20"))?;
+    sender.finish()?;
+    // Twice in its burst, three times alone. Kafka says so when something in the broker went wrong.
+    let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN;
+    broker.with_cluster(move |cluster| cluster.request_errors(RDKafkaApiKey::Produce, &[error; 5]));
+    let worker = Worker::start(&stage.settings, StubJudging::default());
+    let report = stage.wait_done(1, LIMIT)?;
+    assert_eq!((report.n_inputs, report.n_dead_letters), (1, 1));
+    let letter = &dlq::list(&stage.settings, 100)?[0];
+    assert_eq!((letter.reason(), letter.key.as_deref()), ("refused", Some("EX-refused")));
+    worker.stop().await
+}
