@@ -13,6 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::Error;
 use crate::board::{Burst, BurstItem, Trigger};
 use crate::dead_letter::{DeadLetterWindow, RawInput, Rejection, dead_letter};
+use crate::failpoint;
 use crate::group::GroupConsumer;
 use crate::headers;
 use crate::health::Pulse;
@@ -165,6 +166,7 @@ impl Committer {
     fn transaction(&self, burst: &Burst, one_by_one: bool) -> Result<Attempt, StepError> {
         let started = Instant::now();
         self.producer.begin()?;
+        failpoint::reach("transaction.begun");
         let failures = match self.write(burst, one_by_one) {
             Err(StepError::Abort(error)) => return self.abort(&error.to_string(), Failures::new()),
             other => other?,
@@ -200,13 +202,19 @@ impl Committer {
                 }
             }
         }
-        self.producer.wait_delivered()
+        failpoint::reach("transaction.sent");
+        let failures = self.producer.wait_delivered();
+        failpoint::reach("transaction.delivered");
+        failures
     }
 
     fn commit(&self, burst: &Burst, group: &ConsumerGroupMetadata) -> Result<(), StepError> {
         let offsets = self.offsets(burst).map_err(StepError::Indefinite)?;
+        failpoint::reach("transaction.checked");
         self.producer.send_offsets(&offsets, group)?;
+        failpoint::reach("transaction.offsets");
         self.producer.commit()?;
+        failpoint::reach("transaction.committed");
         if self.simulated
             && let Err(error) = self.consumer.commit(&offsets, CommitMode::Sync)
         {

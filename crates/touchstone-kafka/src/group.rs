@@ -14,6 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::client::{self, REQUEST_TIMEOUT, SESSION_TIMEOUT};
+use crate::failpoint;
 use crate::health::Health;
 use crate::stage::Desk;
 
@@ -46,6 +47,7 @@ impl GroupContext {
     /// Takes up partitions from where the group's committed offsets say; from the beginning where it has none. The choice
     /// is made here, so that an offset that is gone can be an error instead of a silent jump.
     fn assign(&self, consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        failpoint::reach("group.assign");
         let committed = self.committed(consumer, partitions)?;
         let mut start = TopicPartitionList::with_capacity(committed.count());
         for element in committed.elements() {
@@ -91,6 +93,7 @@ impl GroupContext {
     }
 
     fn revoke(&self, consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        failpoint::reach("group.revoke");
         let numbers: Vec<i32> = partitions.elements().iter().map(|e| e.partition()).collect();
         if consumer.assignment_lost() {
             tracing::warn!(partitions = ?numbers, "partitions lost");

@@ -48,6 +48,7 @@ mod committer;
 mod dead_letter;
 pub mod dlq;
 mod error;
+mod failpoint;
 mod gate;
 mod group;
 pub mod headers;

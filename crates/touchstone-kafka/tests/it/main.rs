@@ -11,6 +11,7 @@ mod poison;
 mod process;
 mod rebalance;
 mod simulated;
+mod steps;
 mod stopping;
 mod support;
 mod topics;

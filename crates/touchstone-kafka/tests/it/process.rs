@@ -1,7 +1,9 @@
 //! A worker in a process of its own, which can be killed: this test binary, started again.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::{env, process};
+use std::sync::mpsc::{Receiver, channel};
+use std::{env, process, thread};
 
 use anyhow::{Context, Result, bail};
 use touchstone_kafka::{Settings, run};
@@ -37,36 +39,75 @@ fn worker_process() {
 }
 
 /// A running worker process; killed when dropped.
-pub(crate) struct WorkerProcess(Child);
+pub(crate) struct WorkerProcess {
+    child: Child,
+    /// Where it stands still, once it does.
+    held: Option<Receiver<String>>,
+}
 
 impl WorkerProcess {
     pub(crate) fn start(settings: &str) -> Result<Self> {
-        let child = Command::new(env::current_exe()?)
-            .args(["process::worker_process", "--exact", "--nocapture"])
-            .env(SETTINGS, settings)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot start the worker process")?;
-        Ok(Self(child))
+        let child = Self::command(settings)?.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        Ok(Self { child: child.context("cannot start the worker process")?, held: None })
+    }
+
+    /// A worker that will stand still when it passes a place for the `nth` time; see `src/failpoint.rs`.
+    pub(crate) fn start_held(settings: &str, place: &str, nth: u32) -> Result<Self> {
+        let mut command = Self::command(settings)?;
+        command.env("TOUCHSTONE_HOLD_AT", format!("{place}@{nth}"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().context("no stdout")?;
+        let (sender, held) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(place) = line.strip_prefix("held at ") {
+                    // The test may be over.
+                    let _ = sender.send(place.to_owned());
+                }
+            }
+        });
+        Ok(Self { child, held: Some(held) })
+    }
+
+    fn command(settings: &str) -> Result<Command> {
+        let mut command = Command::new(env::current_exe()?);
+        command.args(["process::worker_process", "--exact", "--nocapture"]).env(SETTINGS, settings);
+        Ok(command)
+    }
+
+    /// Waits until it stands still.
+    pub(crate) fn wait_held(&self) -> Result<()> {
+        let held = self.held.as_ref().context("it was not asked to stand still")?;
+        held.recv_timeout(LIMIT).map(drop).context("the worker did not come to the place")
+    }
+
+    /// Lets it go on.
+    pub(crate) fn release(&mut self) -> Result<()> {
+        let stdin = self.child.stdin.as_mut().context("no stdin")?;
+        Ok(stdin.write_all(b"go on\n")?)
     }
 
     /// SIGKILL.
     pub(crate) fn kill(mut self) -> Result<()> {
-        if let Some(status) = self.0.try_wait()? {
+        if let Some(status) = self.child.try_wait()? {
             bail!("the worker ended by itself: {status}");
         }
-        self.0.kill()?;
-        self.0.wait()?;
+        self.child.kill()?;
+        self.child.wait()?;
         Ok(())
     }
 
     /// SIGTERM, and waiting for the end.
-    pub(crate) fn terminate(mut self) -> Result<ExitStatus> {
+    pub(crate) fn terminate(self) -> Result<ExitStatus> {
         self.signal("-TERM")?;
+        self.wait_end()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait_end(mut self) -> Result<ExitStatus> {
         let mut status = None;
         wait_until("the worker to end", LIMIT, || {
-            status = self.0.try_wait()?;
+            status = self.child.try_wait()?;
             Ok(status.is_some())
         })?;
         status.context("ended without a status")
@@ -83,20 +124,20 @@ impl WorkerProcess {
     }
 
     fn signal(&self, name: &str) -> Result<()> {
-        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status()?;
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status()?;
         anyhow::ensure!(sent.success(), "cannot send {name}");
         Ok(())
     }
 
     pub(crate) fn is_running(&mut self) -> Result<bool> {
-        Ok(self.0.try_wait()?.is_none())
+        Ok(self.child.try_wait()?.is_none())
     }
 }
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
