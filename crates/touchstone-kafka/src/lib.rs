@@ -43,6 +43,7 @@
 
 mod board;
 mod catalog_follower;
+mod checksum;
 mod client;
 mod committer;
 mod dead_letter;

@@ -17,8 +17,15 @@ mod reading;
 pub use ledger::{Body, Ledger, OutputRecord, Partition, Report, Violation, check};
 pub use reading::read;
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::Error;
 use crate::settings::Settings;
+
+/// A worker's transaction lives for milliseconds, and brokers end one whose worker died within their time-out and a round of their
+/// own: what is open for longer is never ended.
+const HUNG_AFTER: Duration = Duration::from_secs(25);
 
 /// Reads the topics and checks the ledger.
 ///
@@ -26,10 +33,26 @@ use crate::settings::Settings;
 /// As [`read`]. Violations are not errors: they are in the report.
 pub fn verify(settings: &Settings) -> Result<Report, Error> {
     let first = check(&read(settings)?);
-    if !first.violations.iter().any(Violation::may_pass) {
-        return Ok(first);
+    let mut report = if first.violations.iter().any(Violation::may_pass) {
+        confirmed(&first, check(&read(settings)?))
+    } else {
+        first
+    };
+    report.violations.extend(hung(settings)?);
+    report.violations.sort();
+    Ok(report)
+}
+
+/// The transactions that are open and stay open.
+fn hung(settings: &Settings) -> Result<Vec<Violation>, Error> {
+    let deadline = Instant::now() + HUNG_AFTER;
+    let mut open = reading::open_transactions(settings)?;
+    while !open.is_empty() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(200));
+        let now = reading::open_transactions(settings)?;
+        open.retain(|at| now.contains(at));
     }
-    Ok(confirmed(&first, check(&read(settings)?)))
+    Ok(open.into_iter().map(|at| Violation::Hung { at }).collect())
 }
 
 /// What the second of two looks found, without what a transaction in progress may have made it find.

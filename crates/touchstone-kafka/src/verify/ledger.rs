@@ -30,6 +30,8 @@ pub struct Partition {
     pub start: i64,
     /// The offsets of its committed records, ascending.
     pub offsets: Vec<i64>,
+    /// The checksum of the key and the value of each.
+    pub checksums: Vec<u32>,
     /// The group's committed offset: everything below it must have an output, and everything below the highest offset that
     /// has one, whatever is committed. `None` means everything must.
     pub committed: Option<i64>,
@@ -53,8 +55,13 @@ pub struct OutputRecord {
 /// What of an output's value matters to the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// A dead letter: any bytes.
-    Any,
+    /// A dead letter.
+    DeadLetter {
+        /// What it does not say of its input.
+        lacks: Option<&'static str>,
+        /// The checksum of its key and its value; none where the value was cut.
+        checksum: Option<u32>,
+    },
     /// Not a JSON object with a `listing_id`.
     Unreadable,
     /// A verdict that is no flag.
@@ -97,7 +104,7 @@ impl Body {
     fn listing_id(&self) -> Option<&str> {
         match self {
             Self::Plain { listing_id } | Self::Flag { listing_id, .. } => Some(listing_id),
-            Self::Any | Self::Unreadable => None,
+            Self::DeadLetter { .. } | Self::Unreadable => None,
         }
     }
 }
@@ -152,6 +159,18 @@ pub enum Violation {
         /// The record.
         at: Source,
     },
+    /// A dead letter does not explain itself, or does not repeat its input.
+    BadDeadLetter {
+        /// The dead letter.
+        at: Source,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A transaction that nobody ends: read_committed readers wait at this record for ever.
+    Hung {
+        /// The first record of an output topic that nobody sees.
+        at: Source,
+    },
     /// A flag differs from its verdict in more than `listing` and `photos`.
     FlagDiffers {
         /// The flag.
@@ -203,6 +222,11 @@ impl fmt::Display for Violation {
             }
             Self::WrongKey { at } => write!(f, "wrong key: the key of {at} is not its listing_id"),
             Self::Unreadable { at } => write!(f, "unreadable: the value of {at} is not a verdict"),
+            Self::BadDeadLetter { at, problem } => write!(f, "bad dead letter: {at} {problem}"),
+            Self::Hung { at } => write!(
+                f,
+                "hung transaction: from {at} on nothing can be read; end it by starting a worker with its transactional.id"
+            ),
             Self::FlagDiffers { at, verdict, fields } => {
                 write!(f, "flag differs: {at} and its verdict {verdict} differ in {}", fields.join(", "))
             }
@@ -249,13 +273,15 @@ impl Report {
 /// 2. each output names an existing input;
 /// 3. for one listing and one input partition, verdicts stand in the order of their inputs;
 /// 4. the key of verdicts and flags is the listing's identifier;
-/// 5. flags and the verdicts that are flags belong together one to one, and are equal but for `listing` and `photos`.
+/// 5. dead letters say what was wrong with which input, and repeat it byte for byte;
+/// 6. flags and the verdicts that are flags belong together one to one, and are equal but for `listing` and `photos`.
 pub fn check(ledger: &Ledger) -> Report {
     let mut violations = Vec::new();
     let (outputs, n_expired) = outputs_by_source(ledger, &mut violations);
     let n_pending = check_inputs(ledger, &outputs, &mut violations);
     check_order(ledger, &mut violations);
     check_values(ledger, &mut violations);
+    check_dead_letters(ledger, &mut violations);
     check_flags(ledger, &mut violations);
     violations.sort();
     Report {
@@ -372,6 +398,20 @@ fn check_values(ledger: &Ledger, violations: &mut Vec<Violation>) {
 
             Some(_) => {}
         }
+    }
+}
+
+fn check_dead_letters(ledger: &Ledger, violations: &mut Vec<Violation>) {
+    for letter in &ledger.dead_letters {
+        let Body::DeadLetter { lacks, checksum } = letter.body else { continue };
+        let input = letter.source.as_ref().and_then(|source| {
+            let partition =
+                ledger.inputs.get(&source.partition).filter(|_| source.topic == ledger.input_topic)?;
+            partition.checksums.get(partition.offsets.binary_search(&source.offset).ok()?)
+        });
+        let differs = input.zip(checksum).is_some_and(|(input, letter)| *input != letter);
+        let problem = lacks.or(differs.then_some("is not what stands in the input topic"));
+        violations.extend(problem.map(|problem| Violation::BadDeadLetter { at: letter.at.clone(), problem }));
     }
 }
 

@@ -1,9 +1,10 @@
 //! Reading the ledger from Kafka.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -11,6 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::ledger::{Body, Ledger, OutputRecord, Partition};
 use crate::Error;
+use crate::checksum::checksum;
 use crate::client::{self, LogContext, REQUEST_TIMEOUT};
 use crate::headers::{self, RecordKind, Source};
 use crate::producer::is_denial;
@@ -29,13 +31,14 @@ pub fn read(settings: &Settings) -> Result<Ledger, Error> {
         input_topic: names.listings.as_str().into(),
         verdicts: outputs(settings, &names.verdicts, |record| Body::of_verdict(record.value.as_deref()))?,
         review: outputs(settings, &names.review, |record| Body::of_verdict(record.value.as_deref()))?,
-        dead_letters: outputs(settings, &names.dead_letters, |_| Body::Any)?,
+        dead_letters: outputs(settings, &names.dead_letters, dead_letter)?,
         inputs: BTreeMap::new(),
     };
     let inputs = &mut ledger.inputs;
     let starts = read_topic(settings, &names.listings, |record| {
         let partition: &mut Partition = inputs.entry(record.at.partition).or_default();
         partition.offsets.push(record.at.offset);
+        partition.checksums.push(checksum(record.key.as_deref(), record.value.as_deref()));
     })?;
     for (number, start) in starts {
         let partition = inputs.entry(number).or_default();
@@ -44,6 +47,57 @@ pub fn read(settings: &Settings) -> Result<Ledger, Error> {
         partition.committed = Some(committed.get(&number).copied().unwrap_or(start));
     }
     Ok(ledger)
+}
+
+fn dead_letter(record: &Record) -> Body {
+    let named = [headers::ERROR, headers::TOPIC, headers::PARTITION, headers::OFFSET, headers::ATTEMPTS];
+    let header = |name: &str| record.header(name).unwrap_or_default();
+    let place = [headers::TOPIC, headers::PARTITION, headers::OFFSET].map(header);
+    let same = header(headers::SOURCE) == format!("{}/{}@{}", place[0], place[1], place[2]);
+    let lacks = if named.iter().any(|name| header(name).is_empty()) {
+        Some("lacks one of the headers that say what was wrong with what")
+    } else if !same {
+        Some("names two inputs")
+    } else {
+        None
+    };
+    let is_whole = record.header(headers::TRUNCATED).is_none();
+    Body::DeadLetter {
+        lacks,
+        checksum: is_whole.then(|| checksum(record.key.as_deref(), record.value.as_deref())),
+    }
+}
+
+/// The output partitions that readers of committed records cannot read to their end, each with the first record that they do
+/// not see: there a transaction is open.
+///
+/// # Errors
+/// Brokers that do not answer.
+pub(super) fn open_transactions(settings: &Settings) -> Result<BTreeSet<Source>, Error> {
+    let config = client::reader(settings.kafka()?);
+    let mut all = config.clone();
+    all.set("isolation.level", "read_uncommitted");
+    let client = |config: &ClientConfig| -> Result<BaseConsumer<LogContext>, Error> {
+        BaseConsumer::from_config_and_context(config, LogContext)
+            .map_err(Error::kafka("look for open transactions"))
+    };
+    let (committed, all) = (client(&config)?, client(&all)?);
+    let names = &settings.topics;
+    let mut open = BTreeSet::new();
+    for topic in [&names.verdicts, &names.review, &names.dead_letters] {
+        for partition in partitions(&committed, topic)? {
+            // The end of all first: what is committed between the two questions is not taken for open.
+            let end = |consumer: &BaseConsumer<LogContext>| {
+                let watermarks = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT);
+                watermarks.map(|(_, end)| end).map_err(Error::kafka(format!("find the end of {topic}")))
+            };
+            let (last, seen) = (end(&all)?, end(&committed)?);
+            if seen < last {
+                open.insert(Source { topic: topic.as_str().into(), partition, offset: seen });
+            }
+        }
+    }
+    Ok(open)
 }
 
 fn outputs(

@@ -10,6 +10,7 @@ mod photos;
 mod poison;
 mod process;
 mod rebalance;
+mod seeded_faults;
 mod simulated;
 mod steps;
 mod stopping;

@@ -15,6 +15,10 @@ fn output(at: Source, key: &str, source: Source, kind: RecordKind, body: Body) -
     OutputRecord { at, key: Some(key.into()), kind: Some(kind), source: Some(source), body }
 }
 
+fn letter(checksum: u32) -> Body {
+    Body::DeadLetter { lacks: None, checksum: Some(checksum) }
+}
+
 /// Two partitions of ten inputs each, with gaps between offsets; listing `EX-<n % 4>`; each fifth a dead letter, each
 /// third a flag.
 fn good() -> Ledger {
@@ -26,7 +30,13 @@ fn good() -> Ledger {
             let (source, key) = (at("listings", partition, *offset), format!("EX-{}", n % 4));
             if n % 5 == 0 {
                 let place = at("listings.dlq", 0, ledger.dead_letters.len() as i64);
-                ledger.dead_letters.push(output(place, &key, source, RecordKind::DeadLetter, Body::Any));
+                ledger.dead_letters.push(output(
+                    place,
+                    &key,
+                    source,
+                    RecordKind::DeadLetter,
+                    letter(n as u32),
+                ));
                 continue;
             }
             let decision = if n % 3 == 0 { "review" } else { "clear" };
@@ -41,7 +51,9 @@ fn good() -> Ledger {
                 ledger.review.push(output(place, &key, source, RecordKind::Verdict, body(&value)));
             }
         }
-        ledger.inputs.insert(partition, Partition { start: 0, offsets, committed });
+        ledger
+            .inputs
+            .insert(partition, Partition { start: 0, offsets, checksums: (0..10).collect(), committed });
     }
     ledger
 }
@@ -96,6 +108,7 @@ fn one_double() {
         |ledger| {
             let mut letter = ledger.dead_letters[0].clone();
             letter.source = ledger.verdicts[0].source.clone();
+            letter.body = Body::DeadLetter { lacks: None, checksum: None };
             ledger.dead_letters.push(letter);
         },
         doubled,
@@ -229,12 +242,24 @@ fn a_wrong_key_and_an_unreadable_value() {
 }
 
 #[test]
+fn a_dead_letter_repeats_its_input_and_explains_itself() {
+    let is_bad = |v: &Violation| matches!(v, Violation::BadDeadLetter { at, .. } if at.offset == 1);
+    check_fault(|ledger| ledger.dead_letters[1].body = letter(77), is_bad);
+    let mute = Body::DeadLetter { lacks: Some("lacks a header"), checksum: None };
+    check_fault(|ledger| ledger.dead_letters[1].body = mute, is_bad);
+    let mut ledger = good();
+    ledger.dead_letters[1].body = Body::DeadLetter { lacks: None, checksum: None };
+    assert_eq!(check(&ledger).violations, []);
+}
+
+#[test]
 fn what_is_not_committed_is_pending_and_what_has_expired_is_not_checked() {
     let mut ledger = good();
     let input = ledger.inputs.get_mut(&1).unwrap();
     input.offsets.extend([100, 101]);
     let input = ledger.inputs.get_mut(&0).unwrap();
     input.offsets.drain(..2);
+    input.checksums.drain(..2);
     input.start = 4;
     let report = check(&ledger);
     assert_eq!(report.violations, []);
