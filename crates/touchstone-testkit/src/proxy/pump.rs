@@ -140,19 +140,19 @@ impl Pump<'_> {
 
     /// Delivers what is held, each part in its time, and then closes the receiver's side; unless that is swallowed.
     fn pass_end_on(&mut self) {
-        let is_swallowed = matches!(self.fate, Fate::Swallow(_))
-            || self.shared.swallows_end(self.connection, self.direction);
-        if is_swallowed {
-            self.connection.wait_closed(None);
-            return;
-        }
         while let Some(due) = self.outbox.next_due() {
             let is_over = self.connection.wait_closed(Some(due));
             if is_over || self.outbox.send(Instant::now(), &mut self.to).is_err() {
                 return;
             }
         }
-        let _ = self.to.shutdown(Shutdown::Write);
+        let is_swallowed = matches!(self.fate, Fate::Swallow(_))
+            || self.shared.swallows_end(self.connection, self.direction);
+        if is_swallowed {
+            self.connection.wait_closed(None);
+        } else {
+            let _ = self.to.shutdown(Shutdown::Write);
+        }
     }
 }
 
