@@ -41,10 +41,10 @@ fn config(bootstrap: &str) -> ClientConfig {
     config
 }
 
-/// Gives up on a message after three seconds, and on an answer after one.
+/// Gives up on a message after five seconds.
 fn producer(proxy: &Proxy) -> FutureProducer {
     let mut config = config(&proxy.bootstrap());
-    config.set("message.timeout.ms", "3000").set("socket.timeout.ms", "1000").create().unwrap()
+    config.set("message.timeout.ms", "5000").create().unwrap()
 }
 
 async fn send(producer: &FutureProducer, topic: &str, partition: i32, text: &str) -> Result<(), KafkaError> {
@@ -170,7 +170,7 @@ async fn a_delay_takes_at_least_as_long_as_asked() {
     let started = Instant::now();
     send(&producer, "delay", 0, "late").await.unwrap();
     assert!(started.elapsed() >= delay, "{:?}", started.elapsed());
-    assert_eq!(rule.n_fired(), 1);
+    assert!(rule.n_fired() >= 1);
 }
 
 #[tokio::test]
@@ -179,10 +179,13 @@ async fn a_node_that_is_cut_off_is_missed_alone() {
     let proxy = cluster.proxy().unwrap();
     create_topic(&cluster, "alone", 3).await;
     let producer = producer(proxy);
-    let metadata = producer.client().fetch_metadata(Some("alone"), LIMIT).unwrap();
-    let leaders: Vec<_> =
-        metadata.topics()[0].partitions().iter().map(|partition| partition.leader()).collect();
-    assert_eq!(leaders.iter().collect::<BTreeSet<_>>().len(), 3, "each node leads one: {leaders:?}");
+    let mut leaders = Vec::new();
+    wait_until("each node to lead a partition", LIMIT, || {
+        let metadata = producer.client().fetch_metadata(Some("alone"), LIMIT)?;
+        leaders = metadata.topics()[0].partitions().iter().map(|partition| partition.leader()).collect();
+        Ok(leaders.iter().collect::<BTreeSet<_>>() == BTreeSet::from([&1, &2, &3]))
+    })
+    .unwrap();
     for partition in 0..3 {
         send(&producer, "alone", partition, "before").await.unwrap();
     }
