@@ -16,6 +16,7 @@ use crate::layout::Layout;
 use crate::node::{self, Started};
 use crate::ports::{self, PortBlock};
 use crate::process::{Signal, resident_bytes, send};
+use crate::proxy::Proxy;
 use crate::wait::wait_until;
 
 /// How long a node may take to shut down cleanly, and a killed one to be noticed by the others.
@@ -30,6 +31,8 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(60);
 pub struct KafkaCluster {
     layout: Layout,
     installation: Installation,
+    /// Started when it is first asked for.
+    proxy: OnceLock<Result<Proxy, String>>,
     state: Mutex<State>,
     /// Given back after everything else has been taken down.
     _ports: PortBlock,
@@ -68,7 +71,7 @@ impl KafkaCluster {
         let guardian = Guardian::start((!keep).then_some(folder.as_path()))?;
         let layout = Layout::new(n_nodes, ports.base, &folder)?;
         let state = Mutex::new(State { processes: BTreeMap::new(), guardian });
-        let cluster = Self { layout, installation, state, _ports: ports };
+        let cluster = Self { layout, installation, proxy: OnceLock::new(), state, _ports: ports };
         node::format_all(&cluster.installation, &cluster.layout)?;
         let started = cluster.layout.ids().map(|id| cluster.spawn(id)).collect::<Result<Vec<_>>>()?;
         cluster.wait_ready(&started)?;
@@ -90,6 +93,17 @@ impl KafkaCluster {
     #[must_use]
     pub fn bootstrap(&self) -> String {
         self.layout.bootstrap()
+    }
+
+    /// The proxy through which clients are to go whose connections are to break; it begins to listen with the first call.
+    /// It stays the same while nodes come and go. Who uses [`KafkaCluster::bootstrap`] does not go through it.
+    ///
+    /// # Errors
+    /// If a port of the cluster's block has been taken by someone else; the failure is remembered.
+    pub fn proxy(&self) -> Result<&Proxy> {
+        let routes = self.layout.ids().map(|id| self.layout.proxy_route(id));
+        let proxy = self.proxy.get_or_init(|| Proxy::start(routes).map_err(|error| format!("{error:#}")));
+        proxy.as_ref().map_err(|error| anyhow!("{error}"))
     }
 
     /// 1 or 3.

@@ -189,10 +189,13 @@ impl DetachedCluster {
         let mut started = Vec::new();
         let mut children = BTreeMap::new();
         for &id in ids {
-            let port = self.layout.broker_port(id);
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
-                format!("port {port} is taken; is another Kafka running? Choose other ports with --base-port")
-            })?;
+            for port in self.layout.node_ports(id) {
+                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
+                    format!(
+                        "port {port} is taken; is another Kafka running? Choose other ports with --base-port"
+                    )
+                })?;
+            }
             let log_offset = node::log_offset(&self.layout, id);
             let child = node::spawn(installation, &self.layout, id, &[])?;
             let file = self.layout.pid_file(id);

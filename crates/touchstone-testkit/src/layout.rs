@@ -5,12 +5,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
+use crate::proxy::Route;
+
 /// The first broker's port unless another is asked for; the following brokers take the following ports.
 pub const DEFAULT_BASE_PORT: u16 = 19_092;
 
 const TEMPLATE: &str = include_str!("../../../tools/kafka/node.properties");
-/// Controllers stand this far above their brokers, so that three of each fit into a block of eight.
+/// Ports from the base port on that a cluster may use: four rows of four, of which three nodes take three each.
+pub(crate) const N_PORTS: u16 = 16;
+/// How far a node's controller stands above its broker.
 const CONTROLLER_OFFSET: u16 = 4;
+/// How far the broker's listener for proxied clients does.
+const PROXIED_OFFSET: u16 = 8;
+/// How far the port does that this listener advertises, where a [`Proxy`](crate::Proxy) listens if one is started.
+const PROXY_OFFSET: u16 = 12;
 
 /// How many nodes, from which port, in which folder. Nodes count from 1, as Kafka's own examples do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +32,8 @@ impl Layout {
     /// Only one node or three: two cannot lose any, and more only cost memory.
     pub(crate) fn new(n_nodes: usize, base_port: u16, folder: &Path) -> Result<Self> {
         ensure!(matches!(n_nodes, 1 | 3), "a cluster has 1 node or 3, not {n_nodes}");
-        ensure!(base_port <= u16::MAX - 8, "the base port is at most {}, not {base_port}", u16::MAX - 8);
+        let last = u16::MAX - (N_PORTS - 1);
+        ensure!(base_port <= last, "the base port is at most {last}, not {base_port}");
         Ok(Self { n_nodes, base_port, folder: folder.to_path_buf() })
     }
 
@@ -43,6 +52,27 @@ impl Layout {
 
     fn controller_port(&self, id: usize) -> u16 {
         self.broker_port(id) + CONTROLLER_OFFSET
+    }
+
+    fn proxied_port(&self, id: usize) -> u16 {
+        self.broker_port(id) + PROXIED_OFFSET
+    }
+
+    fn proxy_port(&self, id: usize) -> u16 {
+        self.broker_port(id) + PROXY_OFFSET
+    }
+
+    /// All ports at which node `id` itself listens.
+    pub(crate) fn node_ports(&self, id: usize) -> [u16; 3] {
+        [self.broker_port(id), self.controller_port(id), self.proxied_port(id)]
+    }
+
+    /// Where the proxy of node `id` listens, and where it finds the node.
+    pub(crate) fn proxy_route(&self, id: usize) -> Route {
+        Route {
+            listen: (Ipv4Addr::LOCALHOST, self.proxy_port(id)).into(),
+            node: (Ipv4Addr::LOCALHOST, self.proxied_port(id)).into(),
+        }
     }
 
     pub(crate) fn broker_address(&self, id: usize) -> SocketAddr {
@@ -86,6 +116,8 @@ impl Layout {
             .replace("@VOTERS@", &voters.join(","))
             .replace("@BROKER_PORT@", &self.broker_port(id).to_string())
             .replace("@CONTROLLER_PORT@", &self.controller_port(id).to_string())
+            .replace("@PROXIED_PORT@", &self.proxied_port(id).to_string())
+            .replace("@PROXY_PORT@", &self.proxy_port(id).to_string())
             .replace("@DATA_DIR@", &self.data_folder(id).display().to_string())
             .replace("@REPLICATION@", replication)
             .replace("@MIN_ISR@", min_isr)
@@ -94,6 +126,8 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -108,12 +142,25 @@ mod tests {
         for expected in [
             "node.id=2",
             "controller.quorum.voters=1@127.0.0.1:21004,2@127.0.0.1:21005,3@127.0.0.1:21006",
-            "advertised.listeners=PLAINTEXT://127.0.0.1:21001",
+            "listeners=PLAINTEXT://127.0.0.1:21001,PROXIED://127.0.0.1:21009,CONTROLLER://127.0.0.1:21005",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:21001,PROXIED://127.0.0.1:21013",
             "min.insync.replicas=2",
             "log.dirs=cluster/node2/data",
         ] {
             assert!(settings.contains(&expected), "{expected} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn no_two_listeners_of_three_nodes_share_a_port_and_all_are_in_the_block() {
+        let layout = Layout::new(3, 21_000, Path::new("x")).unwrap();
+        let mut ports = BTreeSet::new();
+        for id in layout.ids() {
+            ports.extend(layout.node_ports(id));
+            ports.insert(layout.proxy_route(id).listen.port());
+        }
+        assert_eq!(ports.len(), 12);
+        assert!(ports.iter().all(|port| (21_000..21_000 + N_PORTS).contains(port)), "{ports:?}");
     }
 
     #[test]

@@ -7,13 +7,13 @@ use std::{env, process};
 
 use anyhow::{Context, Result, bail};
 
+use crate::layout::N_PORTS;
+
 /// Ports from here on are divided into blocks. The range ends below 32768, where Linux begins to hand out the ports of
 /// outgoing connections; one of those could otherwise sit on a port of ours while its node is down.
 const FIRST: u16 = 20_000;
 /// How many blocks there are.
-const N_BLOCKS: u16 = 1_500;
-/// Ports in a block: three brokers, three controllers, two spare.
-pub(crate) const BLOCK: u16 = 8;
+const N_BLOCKS: u16 = 750;
 
 /// A block of ports, ours while this value lives: other processes respect the lock on a file in the temporary folder,
 /// which the system releases however we end.
@@ -31,7 +31,7 @@ pub(crate) fn reserve() -> Result<PortBlock> {
     let start = RandomState::new().hash_one(process::id()) % u64::from(N_BLOCKS);
     for step in 0..N_BLOCKS {
         let block = (u16::try_from(start).unwrap_or(0) + step) % N_BLOCKS;
-        let base = FIRST + block * BLOCK;
+        let base = FIRST + block * N_PORTS;
         let path = folder.join(format!("{base}.lock"));
         let lock = File::options()
             .create(true)
@@ -47,12 +47,12 @@ pub(crate) fn reserve() -> Result<PortBlock> {
             }
         }
     }
-    bail!("no free block of {BLOCK} ports between {FIRST} and {}", FIRST + N_BLOCKS * BLOCK)
+    bail!("no free block of {N_PORTS} ports between {FIRST} and {}", FIRST + N_BLOCKS * N_PORTS)
 }
 
 /// Whether nobody listens on any port of the block that begins at `base`.
 pub(crate) fn is_free(base: u16) -> bool {
-    (0..BLOCK).all(|i| TcpListener::bind((Ipv4Addr::LOCALHOST, base + i)).is_ok())
+    (0..N_PORTS).all(|i| TcpListener::bind((Ipv4Addr::LOCALHOST, base + i)).is_ok())
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn blocks_are_disjoint_and_a_listener_makes_one_busy() {
         let (first, second) = (reserve().unwrap(), reserve().unwrap());
-        assert!(first.base.abs_diff(second.base) >= BLOCK);
+        assert!(first.base.abs_diff(second.base) >= N_PORTS);
         assert!(is_free(first.base));
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, first.base + 3)).unwrap();
         assert!(!is_free(first.base));

@@ -20,7 +20,7 @@ pub(crate) enum Action {
         /// Folder for settings, logs and data [default: target/kafka/cluster]
         #[arg(long)]
         dir: Option<PathBuf>,
-        /// Port of the first broker; the others follow, and the controllers begin four above it
+        /// Port of the first broker; the others follow, and the sixteen ports from it on are the cluster's
         #[arg(long)]
         base_port: Option<u16>,
         /// Stay in the foreground on free ports and leave nothing behind when ended (Ctrl-C)

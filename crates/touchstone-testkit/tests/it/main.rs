@@ -1,6 +1,8 @@
-//! Real nodes: that they get ready, survive being killed, and leave nothing behind.
+//! Real nodes: that they get ready, survive being killed, leave nothing behind, and that the proxy breaks what it should.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
+
+mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -118,7 +120,7 @@ fn a_detached_node_is_found_again_by_its_folder() {
     let folder = kafka_folder().join(format!("detached-test-{}", std::process::id()));
     let _purge = Purge(folder.clone());
     // Below the ports that other clusters choose from, and different for test runs at the same time.
-    let base_port = 10_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 8;
+    let base_port = 10_000 + u16::try_from(std::process::id() % 500).unwrap() * 16;
     let up = DetachedCluster::up(1, base_port, &folder).unwrap();
     assert_eq!(up.bootstrap(), format!("127.0.0.1:{base_port}"));
     drop(up);
