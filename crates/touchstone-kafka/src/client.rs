@@ -15,6 +15,8 @@ use crate::settings::KafkaSettings;
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a vanished worker keeps its partitions.
 pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a worker says to the group that it lives, and hears whether it still belongs to it.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How long one question to the cluster may take.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -38,12 +40,13 @@ fn client(kafka: &KafkaSettings, defaults: &[(&str, &str)]) -> ClientConfig {
 /// beginning itself; where the offset is gone, listings were lost, and that must be loud.
 pub(crate) fn group_consumer(kafka: &KafkaSettings) -> ClientConfig {
     let session_timeout = SESSION_TIMEOUT.as_millis().to_string();
+    let heartbeat = HEARTBEAT.as_millis().to_string();
     // Prefetched messages are thrown away when the worker pauses, so the queues are kept short.
     let defaults = [
         ("queued.min.messages", "2000"),
         ("queued.max.messages.kbytes", "16384"),
         ("fetch.queue.backoff.ms", "50"),
-        ("heartbeat.interval.ms", "3000"),
+        ("heartbeat.interval.ms", heartbeat.as_str()),
         ("session.timeout.ms", session_timeout.as_str()),
         ("max.poll.interval.ms", "60000"),
         ("statistics.interval.ms", "2000"),

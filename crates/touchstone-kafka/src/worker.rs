@@ -10,7 +10,7 @@ use touchstone_image_hash::DecodeLimits;
 
 use crate::Error;
 use crate::catalog_follower::CatalogFollower;
-use crate::client::TRANSACTION_TIMEOUT;
+use crate::client::{HEARTBEAT, TRANSACTION_TIMEOUT};
 use crate::committer::CommitterEnd;
 use crate::dead_letter::DeadLetterWindow;
 use crate::gate::Gate;
@@ -224,6 +224,9 @@ impl Sessions {
             }
         };
         let end = conclude(event)?;
+        if matches!(end, SessionEnd::Rebuild { fenced: true, .. }) {
+            self.look_for_successor(&mut events).await?;
+        }
         drop(session);
         match (self.wait_for_threads(&mut events).await, &end) {
             // Everything is committed; only the closing of the clients hangs, and the process ends now.
@@ -231,6 +234,19 @@ impl Sessions {
             (result, _) => result?,
         }
         Ok(end)
+    }
+
+    /// Another producer of our name may be a worker that was started in our place; then it has joined the group as us, which the
+    /// poller hears with the next heartbeat. To set up a new session would throw that worker out again, so listen first. Only
+    /// workers with a name of their own can have a successor.
+    async fn look_for_successor(&self, events: &mut UnboundedReceiver<SessionEvent>) -> Result<(), Error> {
+        if self.parts.settings.kafka()?.instance_id.is_none() {
+            return Ok(());
+        }
+        match tokio::time::timeout(2 * HEARTBEAT, events.recv()).await {
+            Ok(Some(SessionEvent::Poller(PollerEnd::Failed(error)))) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Ends the worker if a thread has been inside one call for too long.

@@ -1,121 +1,76 @@
-//! 20,000 listings on three nodes, while the worker is killed again and again and a broker dies and comes back.
+//! Three nodes, three workers, a steady stream of listings, and one fault after the other from a seeded plan.
+//!
+//! The short run is a test of every day. `cargo xtask chaos --minutes N --seed S` runs the same for longer.
 
-use std::time::{Duration, Instant};
+mod fault;
+mod fleet;
+mod plan;
+mod run;
+mod witness;
 
-use anyhow::{Context, Result};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use touchstone_kafka::Sender;
-use touchstone_testkit::{KafkaCluster, wait_until};
-use touchstone_types::ListingId;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::process::WorkerProcess;
-use crate::support::{Stage, listing};
+use anyhow::Result;
 
-const N_LISTINGS: usize = 20_000;
-const N_IDS: usize = 3_000;
-const N_KILLS: usize = 6;
-
-/// splitmix64: the moments of the kills follow from the seed alone.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
-/// Asks how much the group has committed.
-pub(crate) struct Progress {
-    consumer: BaseConsumer,
-    topic: String,
-    n_partitions: i32,
-}
-
-impl Progress {
-    pub(crate) fn new(stage: &Stage, n_partitions: i32) -> Result<Self> {
-        let kafka = stage.settings.kafka()?;
-        let consumer = ClientConfig::new()
-            .set("bootstrap.servers", &kafka.bootstrap_servers)
-            .set("group.id", &kafka.group_id)
-            .create()?;
-        Ok(Self { consumer, topic: stage.topics().listings.clone(), n_partitions })
-    }
-
-    /// The sum of the committed offsets; nothing while the brokers do not answer.
-    pub(crate) fn committed(&self) -> Option<i64> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(&self.topic, 0, self.n_partitions - 1);
-        let list = self.consumer.committed_offsets(list, Duration::from_secs(2)).ok()?;
-        let offset = |offset| match offset {
-            Offset::Offset(offset) => offset,
-            _ => 0,
-        };
-        Some(list.elements().iter().map(|e| offset(e.offset())).sum())
-    }
-
-    pub(crate) fn wait_for(&self, n: i64, limit: Duration) -> Result<()> {
-        wait_until(&format!("{n} inputs to be committed"), limit, || {
-            Ok(self.committed().is_some_and(|c| c >= n))
-        })
-    }
-}
-
-fn send(stage: &Stage) -> Result<()> {
-    let mut sender = Sender::new(&stage.settings)?;
-    for number in 0..N_LISTINGS {
-        let id = format!("EX-{}", number % N_IDS);
-        let title = if number % 7 == 0 { "Lumora 20 suspicious" } else { "Lumora 20" };
-        let json = match number % 400 {
-            399 => b"{poison".to_vec(),
-            _ => listing(&id, (number / N_IDS + 1) as u64, title),
-        };
-        sender.listing(&ListingId::new(id)?, &json)?;
-    }
-    anyhow::ensure!(sender.finish()? == N_LISTINGS);
-    Ok(())
-}
+use fault::Fault;
+use plan::Plan;
+use run::{Outcome, SESSION};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ledger_is_exact_after_kills_of_the_worker_and_of_a_broker() -> Result<()> {
-    let cluster = KafkaCluster::start(3)?;
-    let stage = Stage::new(&cluster, 6).await?;
-    send(&stage)?;
-    let progress = Progress::new(&stage, 6)?;
-    let seed = std::env::var("TOUCHSTONE_SEED").map_or(Ok(20_260_302), |text| text.parse())?;
-    let mut seeded = Seeded(seed);
-    let settings = stage.toml(
-        "instance_id = \"worker-1\"\n[limits]\ndead_letter_limit = 10000\nmax_in_flight = 1000\ncommit_interval_ms = 0\n",
-    );
-    let started = Instant::now();
-    for kill in 0..N_KILLS {
-        let mut before = 0;
-        wait_until("the committed offsets", Duration::from_secs(60), || {
-            before = progress.committed().unwrap_or(-1);
-            Ok(before >= 0)
-        })?;
-        let worker = WorkerProcess::start(&settings)?;
-        let moment = before + 1 + i64::try_from(seeded.below(1_200))?;
-        progress.wait_for(moment, Duration::from_secs(60)).with_context(|| format!("seed {seed}"))?;
-        worker.kill()?;
-        eprintln!("{:.1} s: worker killed after {moment}", started.elapsed().as_secs_f64());
-        match kill {
-            2 => cluster.kill(2)?,
-            4 => cluster.restart(2)?,
-            _ => {}
-        }
-    }
-    let worker = WorkerProcess::start(&settings)?;
-    progress.wait_for(i64::try_from(N_LISTINGS)?, Duration::from_secs(60))?;
-    let report = stage.wait_done(N_LISTINGS, Duration::from_secs(60))?;
-    assert_eq!(worker.terminate()?.code(), Some(0));
-    assert_eq!(report.violations, [], "seed {seed}");
-    assert_eq!((report.n_inputs, report.n_dead_letters), (N_LISTINGS, N_LISTINGS / 400));
-    assert_eq!(report.n_verdicts, N_LISTINGS - N_LISTINGS / 400);
+async fn the_ledger_is_exact_whatever_goes_wrong() -> Result<()> {
+    let plan = Plan::from_environment()?;
+    eprintln!("seed {}, {} listings a second, {} partitions", plan.seed, plan.rate, plan.n_partitions);
+    let outcome = run::run(&plan).await?;
+    tell(&outcome);
+    let seed = plan.seed;
+    assert_eq!(outcome.report.violations, [], "seed {seed}");
+    assert_eq!((outcome.report.n_inputs, outcome.report.n_pending), (outcome.n_sent, 0), "seed {seed}");
+    assert_eq!(outcome.report.n_dead_letters, outcome.n_rejected, "seed {seed}");
+    assert_eq!(outcome.report.n_verdicts, outcome.n_sent - outcome.n_rejected, "seed {seed}");
+    assert!(outcome.n_sent >= plan.n_inputs && n(&outcome, Fault::kills_a_worker) >= 5);
+    assert!(n(&outcome, Fault::changes_the_group) >= 5 || plan.lasts.is_some());
     Ok(())
+}
+
+fn n(outcome: &Outcome, is_it: impl Fn(&Fault) -> bool) -> usize {
+    outcome.faults.iter().filter(|fault| is_it(fault)).count()
+}
+
+/// The figures, as they stand in `docs/`.
+fn tell(outcome: &Outcome) {
+    let report = &outcome.report;
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for fault in &outcome.faults {
+        let name = format!("{fault:?}");
+        let name = name.split(' ').next().unwrap_or_default().to_owned();
+        *kinds.entry(name).or_default() += 1;
+    }
+    eprintln!(
+        "\n{} inputs in {:.0} s: {} verdicts, {} flags, {} dead letters, {} violations, {} pending",
+        report.n_inputs,
+        outcome.seconds,
+        report.n_verdicts,
+        report.n_flags,
+        report.n_dead_letters,
+        report.violations.len(),
+        report.n_pending
+    );
+    eprintln!("verdicts of aborted transactions in the log: {}, seen by a reader: 0", outcome.n_aborted);
+    eprintln!("{} faults of {} kinds: {kinds:?}", outcome.faults.len(), kinds.len());
+    eprintln!("workers that ended by themselves, by exit code: {:?}", outcome.ended);
+    let mut recoveries = outcome.recoveries.clone();
+    recoveries.sort();
+    let at = |share: usize| recoveries.get((recoveries.len() * share / 100).min(recoveries.len() - 1));
+    if let (Some(median), Some(p99), Some(most)) = (at(50), at(99), recoveries.last()) {
+        let seconds = Duration::as_secs_f64;
+        eprintln!(
+            "after {} SIGKILLs every partition moved again in {:.1} s (median), {:.1} s (p99), {:.1} s (most); a session ends after {:.0} s",
+            recoveries.len(),
+            seconds(median),
+            seconds(p99),
+            seconds(most),
+            seconds(&SESSION)
+        );
+    }
 }

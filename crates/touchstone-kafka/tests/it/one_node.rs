@@ -12,7 +12,7 @@ use touchstone_testkit::{KafkaCluster, wait_until};
 use touchstone_text::Lexicon;
 use touchstone_types::{CatalogRecord, Flag, Listing, ListingId};
 
-use crate::chaos::Progress;
+use crate::progress::Progress;
 use crate::support::{LIMIT, Stage, StubJudging, Worker, listing, send_listings};
 
 fn catalog() -> Vec<CatalogRecord> {

@@ -33,7 +33,7 @@ fn picture(announced: u32) -> Vec<u8> {
 
 /// Serves the picture at every path but `/bomb`, where it announces 60,000 by 60,000 pixels, `/hang`, where nothing ever
 /// comes, and `/none`, which is not there.
-fn photo_host() -> Result<u16> {
+pub(crate) fn photo_host() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {

@@ -123,7 +123,19 @@ impl WorkerProcess {
         self.signal("-CONT")
     }
 
-    fn signal(&self, name: &str) -> Result<()> {
+    /// SIGKILL, also to one that has ended already.
+    pub(crate) fn kill_now(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn try_end(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status()?;
         anyhow::ensure!(sent.success(), "cannot send {name}");
         Ok(())

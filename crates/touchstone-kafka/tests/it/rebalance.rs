@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use touchstone_testkit::{KafkaCluster, wait_until};
 
-use crate::chaos::Progress;
 use crate::process::WorkerProcess;
+use crate::progress::Progress;
 use crate::support::{Stage, send_listings};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use touchstone_testkit::KafkaCluster;
 
-use crate::chaos::Progress;
 use crate::process::WorkerProcess;
+use crate::progress::Progress;
 use crate::support::{LIMIT, Stage, send_listings};
 
 /// The places of `src/committer.rs`, in their order.

@@ -10,8 +10,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use touchstone_kafka::{Error, verify};
 use touchstone_testkit::KafkaCluster;
 
-use crate::chaos::Progress;
 use crate::process::WorkerProcess;
+use crate::progress::Progress;
 use crate::support::{LIMIT, Stage, StubJudging, Worker, send_listings};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,6 +49,11 @@ impl Stage {
         settings_text(&self.settings.kafka.as_ref().unwrap().bootstrap_servers, self.name(), more)
     }
 
+    /// The same settings with other addresses of the brokers.
+    pub(crate) fn settings_at(&self, bootstrap: &str) -> Result<Settings> {
+        Ok(Settings::from_toml(&settings_text(bootstrap, self.name(), ""))?)
+    }
+
     pub(crate) fn topics(&self) -> &TopicNames {
         &self.settings.topics
     }
