@@ -16,6 +16,7 @@ use rdkafka::types::RDKafkaRespErr;
 use crate::client::{self, REQUEST_TIMEOUT, SESSION_TIMEOUT};
 use crate::failpoint;
 use crate::health::Health;
+use crate::metrics::{Metrics, Rebalance};
 use crate::stage::Desk;
 
 /// How long a revocation waits for the last burst. Longer, and the whole group would wait for us.
@@ -32,6 +33,7 @@ pub(crate) struct GroupContext {
     topic: String,
     desk: Arc<Desk>,
     health: Arc<Health>,
+    metrics: Arc<Metrics>,
     /// Set when the assignment changed: the poller forgets what it had paused.
     pub(crate) assignment_changed: AtomicBool,
     /// Why an assignment could not be taken up; the poller ends the session.
@@ -39,9 +41,9 @@ pub(crate) struct GroupContext {
 }
 
 impl GroupContext {
-    pub(crate) fn new(topic: &str, desk: Arc<Desk>, health: Arc<Health>) -> Self {
+    pub(crate) fn new(topic: &str, desk: Arc<Desk>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
         let (topic, assignment_changed) = (topic.to_owned(), AtomicBool::new(false));
-        Self { topic, desk, health, assignment_changed, failure: Mutex::new(None) }
+        Self { topic, desk, health, metrics, assignment_changed, failure: Mutex::new(None) }
     }
 
     /// Takes up partitions from where the group's committed offsets say; from the beginning where it has none. The choice
@@ -61,6 +63,7 @@ impl GroupContext {
             self.desk.board.assign(element.partition(), next);
             tracing::info!(partition = element.partition(), from = ?offset, "partition assigned");
         }
+        self.metrics.rebalance(Rebalance::Assigned, start.count());
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(&start),
             _ => consumer.assign(&start),
@@ -98,8 +101,10 @@ impl GroupContext {
         if consumer.assignment_lost() {
             tracing::warn!(partitions = ?numbers, "partitions lost");
             self.desk.board.lose(&numbers);
+            self.metrics.rebalance(Rebalance::Lost, numbers.len());
         } else {
             let clean = self.desk.board.revoke(&numbers, REVOKE_LIMIT);
+            self.metrics.rebalance(Rebalance::Revoked, numbers.len());
             tracing::info!(partitions = ?numbers, clean, "partitions revoked");
         }
         match consumer.rebalance_protocol() {

@@ -63,6 +63,28 @@ impl Stage {
     }
 }
 
+/// What became of partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rebalance {
+    Assigned,
+    /// Given up in good order.
+    Revoked,
+    /// Somebody else's before this worker knew: it was silent for too long.
+    Lost,
+}
+
+impl Rebalance {
+    const ALL: [Self; 3] = [Self::Assigned, Self::Revoked, Self::Lost];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Revoked => "revoked",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransactionEnd {
@@ -95,6 +117,7 @@ pub(crate) struct Metrics {
     dead_letters: Counters<ReasonLabel>,
     photo_fetch: Counters<OutcomeLabel>,
     transactions: Counters<OutcomeLabel>,
+    partitions: Counters<OutcomeLabel>,
     catalog_records: Counters<OutcomeLabel>,
     stages: [Histogram; Stage::ALL.len()],
     lag: Family<PartitionLabel, Gauge>,
@@ -122,6 +145,8 @@ impl Metrics {
         registry.register("touchstone_photo_fetch", "Photos of listings asked for", photo_fetch.clone());
         let transactions = Counters::<OutcomeLabel>::default();
         registry.register("touchstone_transactions", "Kafka transactions", transactions.clone());
+        let partitions = Counters::<OutcomeLabel>::default();
+        registry.register("touchstone_partitions", "Partitions that came and went", partitions.clone());
         let catalog_records = Counters::<OutcomeLabel>::default();
         let help = "Records read from the catalog topic";
         registry.register("touchstone_catalog_records", help, catalog_records.clone());
@@ -143,6 +168,7 @@ impl Metrics {
             dead_letters,
             photo_fetch,
             transactions,
+            partitions,
             catalog_records,
             stages,
             lag,
@@ -169,6 +195,9 @@ impl Metrics {
         for end in TransactionEnd::ALL {
             drop(self.transactions.get_or_create(&OutcomeLabel { outcome: end.word() }));
         }
+        for kind in Rebalance::ALL {
+            drop(self.partitions.get_or_create(&OutcomeLabel { outcome: kind.word() }));
+        }
         for outcome in ["applied", "bad"] {
             drop(self.catalog_records.get_or_create(&OutcomeLabel { outcome }));
         }
@@ -190,6 +219,10 @@ impl Metrics {
 
     pub(crate) fn transaction(&self, end: TransactionEnd) {
         self.transactions.get_or_create(&OutcomeLabel { outcome: end.word() }).inc();
+    }
+
+    pub(crate) fn rebalance(&self, kind: Rebalance, n_partitions: usize) {
+        self.partitions.get_or_create(&OutcomeLabel { outcome: kind.word() }).inc_by(n_partitions as u64);
     }
 
     /// How many transactions were committed so far.
@@ -266,6 +299,7 @@ mod tests {
             "touchstone_dead_letters_total{reason=\"too_deep\"} 0",
             "touchstone_photo_fetch_total{outcome=\"timeout\"} 0",
             "touchstone_transactions_total{outcome=\"committed\"} 0",
+            "touchstone_partitions_total{outcome=\"lost\"} 0",
             "touchstone_catalog_age_seconds 0.0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");

@@ -62,7 +62,8 @@ impl Session {
         let kafka = parts.settings.kafka()?;
         let topic: Arc<str> = parts.settings.topics.listings.as_str().into();
         let desk = Arc::new(Desk { board: Board::default(), max_record_bytes });
-        let context = GroupContext::new(&topic, Arc::clone(&desk), Arc::clone(&parts.health));
+        let (health, metrics) = (Arc::clone(&parts.health), Arc::clone(&parts.metrics));
+        let context = GroupContext::new(&topic, Arc::clone(&desk), health, metrics);
         let consumer = GroupConsumer::from_config_and_context(&client::group_consumer(kafka), context)
             .map_err(Error::kafka("set up the consumer"))?;
         let (consumer, stop) = (Arc::new(consumer), Arc::new(AtomicBool::new(false)));
