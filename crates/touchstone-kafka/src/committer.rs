@@ -59,7 +59,7 @@ pub(crate) struct Committer {
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) interval: Duration,
     /// The simulated broker forgets offsets committed in a transaction, so there they are committed again outside.
-    pub(crate) simulated: bool,
+    pub(crate) commits_outside: bool,
 }
 
 /// How one attempt at a transaction ended.
@@ -215,10 +215,10 @@ impl Committer {
         failpoint::reach("transaction.offsets");
         self.producer.commit()?;
         failpoint::reach("transaction.committed");
-        if self.simulated
+        if self.commits_outside
             && let Err(error) = self.consumer.commit(&offsets, CommitMode::Sync)
         {
-            tracing::warn!(%error, "the simulated broker did not take the offsets");
+            tracing::warn!(%error, "committing outside of a transaction");
         }
         Ok(())
     }

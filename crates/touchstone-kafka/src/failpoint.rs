@@ -2,11 +2,17 @@
 //!
 //! Compiled in only with the feature `failpoints`, which the crate's own tests switch on. The variable `TOUCHSTONE_HOLD_AT` names a
 //! place and the passing at which to hold, `transaction.sent@3`: then the thread writes `held at transaction.sent` to stdout and
-//! waits for a line on stdin.
+//! waits for a line on stdin. `TOUCHSTONE_WITHOUT_TRANSACTIONS` lets a worker write and commit without transactions, so that what
+//! exactly-once costs can be measured.
 
 /// Called where a test may want to hold.
 #[cfg(not(feature = "failpoints"))]
 pub(crate) const fn reach(_place: &str) {}
+
+/// Whether to do without transactions.
+pub(crate) fn without_transactions() -> bool {
+    cfg!(feature = "failpoints") && std::env::var_os("TOUCHSTONE_WITHOUT_TRANSACTIONS").is_some()
+}
 
 #[cfg(feature = "failpoints")]
 pub(crate) fn reach(place: &str) {

@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerConte
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::client::{self, REQUEST_TIMEOUT, TRANSACTION_TIMEOUT};
+use crate::failpoint;
 use crate::headers;
 use crate::health::Pulse;
 use crate::outcome::OutputRecord;
@@ -67,6 +68,8 @@ impl ProducerContext for DeliveryContext {
 pub(crate) struct TransactionalProducer {
     producer: ThreadedProducer<DeliveryContext, NoCustomPartitioner>,
     pulse: std::sync::Arc<Pulse>,
+    /// False only while the cost of transactions is measured.
+    transactional: bool,
 }
 
 impl TransactionalProducer {
@@ -76,14 +79,22 @@ impl TransactionalProducer {
         batch_bytes: usize,
         pulse: std::sync::Arc<Pulse>,
     ) -> Result<Self, KafkaError> {
-        let config = client::transactional_producer(kafka, transactional_id, batch_bytes);
+        let mut config = client::transactional_producer(kafka, transactional_id, batch_bytes);
+        let transactional = !failpoint::without_transactions();
+        if !transactional {
+            config.remove("transactional.id");
+            config.set("enable.idempotence", "true");
+        }
         let producer = ThreadedProducer::from_config_and_context(&config, DeliveryContext::default())?;
-        Ok(Self { producer, pulse })
+        Ok(Self { producer, pulse, transactional })
     }
 
     /// Makes sure that no earlier producer of this name has anything open: what it had begun is aborted, what it was
     /// committing is awaited. Only after that are the group's committed offsets final.
     pub(crate) fn init(&self, give_up: impl Fn() -> bool) -> Result<(), StepError> {
+        if !self.transactional {
+            return Ok(());
+        }
         loop {
             self.pulse.beat();
             let Err(error) = self.producer.init_transactions(REQUEST_TIMEOUT) else { return Ok(()) };
@@ -100,6 +111,9 @@ impl TransactionalProducer {
 
     pub(crate) fn begin(&self) -> Result<(), StepError> {
         self.take_failures();
+        if !self.transactional {
+            return Ok(());
+        }
         self.producer.begin_transaction().map_err(|error| match classify(error) {
             Step::Retry(error) | Step::Stop(StepError::Abort(error)) => StepError::Indefinite(error),
             Step::Stop(error) => error,
@@ -174,6 +188,9 @@ impl TransactionalProducer {
     }
 
     fn until_definite(&self, call: impl Fn() -> Result<(), KafkaError>) -> Result<(), StepError> {
+        if !self.transactional {
+            return Ok(());
+        }
         let deadline = Instant::now() + TRANSACTION_TIMEOUT;
         loop {
             self.pulse.beat();

@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::client;
 use crate::committer::{Committer, CommitterEnd};
 use crate::dead_letter::DeadLetterWindow;
+use crate::failpoint;
 use crate::gate::Gate;
 use crate::group::{GroupConsumer, GroupContext};
 use crate::health::{Health, Pulse};
@@ -189,7 +190,8 @@ fn committer(
         metrics: Arc::clone(&parts.metrics),
         pulse: Arc::clone(&parts.committer_pulse),
         interval: parts.settings.limits.commit_interval(),
-        simulated: parts.settings.kafka.as_ref().is_some_and(|kafka| kafka.simulated),
+        commits_outside: parts.settings.kafka.as_ref().is_some_and(|kafka| kafka.simulated)
+            || failpoint::without_transactions(),
     }
 }
 
