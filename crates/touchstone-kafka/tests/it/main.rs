@@ -9,6 +9,7 @@ mod photos;
 mod poison;
 mod process;
 mod rebalance;
+mod replay;
 mod simulated;
 mod stopping;
 mod support;
