@@ -1,5 +1,5 @@
-//! Touchstone on Kafka: the exactly-once worker, its topics, dead letters, the ledger checker and the demo's simulated
-//! broker. No other crate knows the Kafka client.
+//! Touchstone on Kafka: the exactly-once worker, its topics, dead letters, the ledger checker, the load generator and the
+//! demo's simulated broker. No other crate knows the Kafka client.
 //!
 //! ```text
 //!             ┌── poller thread ──┐      ┌─ judge threads ─┐       ┌──────── committer thread ────────┐
@@ -55,6 +55,7 @@ mod health;
 mod http;
 mod judge_pool;
 mod judging;
+pub mod load;
 mod metrics;
 mod outcome;
 mod photos;

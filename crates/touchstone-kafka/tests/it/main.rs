@@ -4,6 +4,7 @@
 
 mod chaos;
 mod injected;
+mod load;
 mod one_node;
 mod photos;
 mod poison;
