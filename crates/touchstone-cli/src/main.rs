@@ -26,8 +26,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    catalog, compare, demo, dlq, eval, explain, hash, lookup, policy, run, scan, schema, simulate, topics,
-    train, verify,
+    catalog, compare, demo, dlq, eval, explain, hash, load, lookup, policy, run, scan, schema, simulate,
+    topics, train, verify,
 };
 use fault::Fault;
 
@@ -56,6 +56,7 @@ enum Command {
     Topics(topics::TopicsArgs),
     Dlq(dlq::DlqArgs),
     Verify(verify::VerifyArgs),
+    Load(load::LoadArgs),
     Schema(schema::SchemaArgs),
 }
 
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Command::Topics(args) => topics::run(&args),
         Command::Dlq(args) => dlq::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Schema(args) => schema::run(&args),
     };
     match outcome {

@@ -89,7 +89,7 @@ pub(crate) fn dead_letter(
 ) -> OutputRecord {
     let RawInput { key, payload, payload_bytes, headers: input_headers } = input;
     let is_cut = payload.as_ref().is_some_and(|p| p.len() < payload_bytes);
-    let own = own_headers(origin, rejection);
+    let own = own_headers(origin, rejection, attempts(&input_headers));
     let all_headers = input_headers.into_iter().chain(own.iter().cloned()).collect();
     let topic = OutputTopic::DeadLetters;
     let mut record = OutputRecord { topic, key, payload, headers: all_headers };
@@ -111,7 +111,14 @@ pub(crate) fn dead_letter(
     record
 }
 
-fn own_headers(origin: &Origin, rejection: &Rejection) -> HeaderList {
+/// How often the input has been tried with this time: one more than it says itself, as an input does that was sent again.
+/// Whoever writes listings can write that header too, so it is read as a number or not at all.
+fn attempts(input_headers: &HeaderList) -> u32 {
+    let before = headers::last(input_headers, headers::ATTEMPTS).and_then(|text| text.parse::<u32>().ok());
+    before.unwrap_or(0).saturating_add(1)
+}
+
+fn own_headers(origin: &Origin, rejection: &Rejection, attempts: u32) -> HeaderList {
     // The message of a panic may be as long as the listing that caused it.
     let error: String = rejection.to_string().chars().take(2_000).collect();
     let source = &origin.source;
@@ -123,7 +130,7 @@ fn own_headers(origin: &Origin, rejection: &Rejection) -> HeaderList {
         text(headers::TOPIC, source.topic.to_string()),
         text(headers::PARTITION, source.partition.to_string()),
         text(headers::OFFSET, source.offset.to_string()),
-        text(headers::ATTEMPTS, "1".into()),
+        text(headers::ATTEMPTS, attempts.to_string()),
     ]);
     list
 }
@@ -217,6 +224,25 @@ mod tests {
         }
         assert_eq!(last(&letter.headers, headers::TRUNCATED), None);
         assert_eq!(letter.headers.iter().filter(|(name, _)| name == "traceparent").count(), 1);
+    }
+
+    #[test]
+    fn the_attempts_that_an_input_brings_along_are_counted_on_and_nonsense_is_none() {
+        let cases: [(&[u8], &str); 7] = [
+            (b"1", "2"),
+            (b"41", "42"),
+            (b"4294967295", "4294967295"),
+            (b"4294967296", "1"),
+            (b"-3", "1"),
+            (b"many", "1"),
+            (b"\xff", "1"),
+        ];
+        for (before, after) in cases {
+            let mut input = input(10);
+            input.headers.push((headers::ATTEMPTS.into(), Some(before.to_vec())));
+            let letter = dead_letter(input, &origin(), &Rejection::NullValue, 10_000);
+            assert_eq!(last(&letter.headers, headers::ATTEMPTS), Some(after), "{before:?}");
+        }
     }
 
     #[test]

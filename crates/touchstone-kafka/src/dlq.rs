@@ -1,9 +1,17 @@
-//! What was rejected, and why.
+//! What was rejected, and why; sending it again.
+
+mod replay;
+
+pub use replay::{Fate, Replay, ReplayOptions, Replayed, replay};
 
 use crate::Error;
+use crate::dead_letter::Rejection;
 use crate::headers::{self, Source};
 use crate::reader::{Record, read_topic};
 use crate::settings::Settings;
+
+/// Every reason that a worker of this version gives, a word each.
+pub const REASONS: &[&str] = &Rejection::WORDS;
 
 /// One dead letter, as a person wants to see it; the input's bytes stay in the topic.
 #[derive(Debug, Clone, PartialEq, Eq)]

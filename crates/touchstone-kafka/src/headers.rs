@@ -19,8 +19,10 @@ pub const TOPIC: &str = "touchstone-topic";
 pub const PARTITION: &str = "touchstone-partition";
 /// The offset of the input of a dead letter.
 pub const OFFSET: &str = "touchstone-offset";
-/// How often the input of a dead letter was tried.
+/// How often the input of a dead letter was tried; on an input that is sent again, how often it was tried before.
 pub const ATTEMPTS: &str = "touchstone-attempts";
+/// Names the dead letter that an input was made from, when it was sent again.
+pub const REPLAYED_FROM: &str = "touchstone-replayed-from";
 /// The length of the input in bytes, where a dead letter holds only its beginning.
 pub const TRUNCATED: &str = "touchstone-truncated";
 /// The trace context that is passed on (W3C Trace Context).

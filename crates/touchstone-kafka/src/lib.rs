@@ -1,5 +1,5 @@
-//! Touchstone on Kafka: the exactly-once worker, its topics, dead letters, the ledger checker and the demo's simulated
-//! broker. No other crate knows the Kafka client.
+//! Touchstone on Kafka: the exactly-once worker, its topics, dead letters, the ledger checker, the load generator and the
+//! demo's simulated broker. No other crate knows the Kafka client.
 //!
 //! ```text
 //!             ┌── poller thread ──┐      ┌─ judge threads ─┐       ┌──────── committer thread ────────┐
@@ -58,6 +58,7 @@ mod http;
 mod judge_pool;
 mod judging;
 mod local_snapshot;
+pub mod load;
 mod metrics;
 mod outcome;
 mod photos;

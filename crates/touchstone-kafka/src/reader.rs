@@ -1,6 +1,7 @@
 //! Reading a whole topic, once, without belonging to a group.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -39,7 +40,7 @@ impl Record {
         headers::last(&self.headers, name)
     }
 
-    fn of(message: &BorrowedMessage<'_>) -> Self {
+    pub(crate) fn of(message: &BorrowedMessage<'_>) -> Self {
         let (partition, offset) = (message.partition(), message.offset());
         Self {
             at: Source { topic: message.topic().into(), partition, offset },
@@ -62,15 +63,43 @@ pub fn read_topic(
     topic: &str,
     mut each: impl FnMut(Record),
 ) -> Result<BTreeMap<i32, i64>, Error> {
-    let doing = || format!("read {topic}");
+    let consumer = consumer(settings, topic)?;
+    let bounds = bounds(&consumer, topic)?;
+    let starts: BTreeMap<i32, Offset> =
+        bounds.keys().map(|partition| (*partition, Offset::Beginning)).collect();
+    read_to_end(&consumer, topic, &starts, |message| each(Record::of(message)))?;
+    Ok(bounds.into_iter().map(|(partition, (start, _))| (partition, start)).collect())
+}
+
+/// Calls `each` with every committed record of the partitions named that stands at the offset named or behind it, without
+/// copying any.
+pub(crate) fn read_from(
+    settings: &Settings,
+    topic: &str,
+    starts: &BTreeMap<i32, i64>,
+    each: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), Error> {
+    let starts: BTreeMap<i32, Offset> =
+        starts.iter().map(|(partition, start)| (*partition, Offset::Offset(*start))).collect();
+    read_to_end(&consumer(settings, topic)?, topic, &starts, each)
+}
+
+/// A consumer that reads committed records and has no partition yet.
+pub(crate) fn consumer(settings: &Settings, topic: &str) -> Result<BaseConsumer<LogContext>, Error> {
     let config = client::reader(settings.kafka()?);
-    let consumer: BaseConsumer<LogContext> =
-        BaseConsumer::from_config_and_context(&config, LogContext).map_err(Error::kafka(doing()))?;
-    let starts = starts(&consumer, topic)?;
+    BaseConsumer::from_config_and_context(&config, LogContext).map_err(Error::kafka(format!("read {topic}")))
+}
+
+fn read_to_end(
+    consumer: &BaseConsumer<LogContext>,
+    topic: &str,
+    starts: &BTreeMap<i32, Offset>,
+    mut each: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), Error> {
+    let doing = || format!("read {topic}");
     let mut assignment = TopicPartitionList::with_capacity(starts.len());
-    for partition in starts.keys() {
-        let added = assignment.add_partition_offset(topic, *partition, Offset::Beginning);
-        added.map_err(Error::kafka(doing()))?;
+    for (partition, start) in starts {
+        assignment.add_partition_offset(topic, *partition, *start).map_err(Error::kafka(doing()))?;
     }
     consumer.assign(&assignment).map_err(Error::kafka(doing()))?;
     let mut open: BTreeSet<i32> = starts.keys().copied().collect();
@@ -80,7 +109,7 @@ pub fn read_topic(
             Some(Ok(message)) => {
                 last_progress = Instant::now();
                 if open.contains(&message.partition()) {
-                    each(Record::of(&message));
+                    each(&message);
                 }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -97,19 +126,27 @@ pub fn read_topic(
             return Err(Error::ReadTimeout { topic: topic.to_owned(), seconds: PATIENCE.as_secs() });
         }
     }
-    Ok(starts)
+    Ok(())
 }
 
-/// The first offset of each partition.
-fn starts(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<BTreeMap<i32, i64>, Error> {
-    let doing = || format!("read {topic}");
-    let partitions = partitions(consumer, topic)?;
-    let start = |partition| {
-        let (start, _) =
-            consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(Error::kafka(doing()))?;
-        Ok((partition, start))
+/// The first offset of each partition, and the one behind its last record.
+pub(crate) fn bounds(
+    consumer: &BaseConsumer<LogContext>,
+    topic: &str,
+) -> Result<BTreeMap<i32, (i64, i64)>, Error> {
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    let ask = |partition| loop {
+        match consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT) {
+            // The leader of a partition that was just made may not know of it yet.
+            Err(error) if Instant::now() < deadline && !error.rdkafka_error_code().is_some_and(is_denial) => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            bounds => {
+                return Ok((partition, bounds.map_err(Error::kafka(format!("read {topic}")))?));
+            }
+        }
     };
-    partitions.into_iter().map(start).collect()
+    partitions(consumer, topic)?.into_iter().map(ask).collect()
 }
 
 /// The numbers of a topic's partitions.

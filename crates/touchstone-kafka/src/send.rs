@@ -95,12 +95,33 @@ impl Sender {
     ) -> Result<(), Error> {
         let mut record: BaseRecord<'_, [u8], [u8], ()> = BaseRecord::with_opaque_to(topic, ());
         (record.key, record.payload) = (key, value);
+        self.send(record, headers)
+    }
+
+    /// Sends a record to the partition that is named, whatever its key.
+    pub(crate) fn record_to(
+        &mut self,
+        (topic, partition): (&str, i32),
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &HeaderList,
+    ) -> Result<(), Error> {
+        let mut record: BaseRecord<'_, [u8], [u8], ()> = BaseRecord::with_opaque_to(topic, ());
+        (record.key, record.payload, record.partition) = (key, value, Some(partition));
+        self.send(record, headers)
+    }
+
+    fn send(
+        &mut self,
+        mut record: BaseRecord<'_, [u8], [u8], ()>,
+        headers: &HeaderList,
+    ) -> Result<(), Error> {
         record.headers = (!headers.is_empty()).then(|| headers::owned(headers));
         let deadline = Instant::now() + FLUSH_LIMIT;
         while let Err((error, back)) = self.producer.send(record) {
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             if !is_full || Instant::now() >= deadline {
-                return Err(Error::kafka(format!("write to {topic}"))(error));
+                return Err(Error::kafka(format!("write to {}", back.topic))(error));
             }
             thread::sleep(Duration::from_millis(1));
             record = back;

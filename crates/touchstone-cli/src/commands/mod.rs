@@ -7,6 +7,7 @@ pub(crate) mod dlq;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod hash;
+pub(crate) mod load;
 pub(crate) mod lookup;
 pub(crate) mod policy;
 pub(crate) mod run;

@@ -5,6 +5,7 @@ mod commands;
 mod compiled;
 mod eval;
 mod listings;
+mod load;
 mod pairs;
 mod photos;
 mod stream;

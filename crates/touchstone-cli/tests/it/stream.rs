@@ -15,10 +15,10 @@ use crate::support::{check_status, command, data, root, stdout, touchstone};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A worker that is told to stop, or killed when the test fails.
-struct Worker(Child);
+pub(crate) struct Worker(Child);
 
 impl Worker {
-    fn start(config: &Path) -> Self {
+    pub(crate) fn start(config: &Path) -> Self {
         Self(
             command()
                 .args(["run", "--log", "error", "--config"])
@@ -29,7 +29,7 @@ impl Worker {
         )
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = self.0.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = self.0.wait().unwrap();
@@ -46,7 +46,7 @@ impl Drop for Worker {
 }
 
 /// The settings of a worker with topics of its own.
-fn write_config(cluster: &KafkaCluster, prefix: &str, config: &Path) {
+pub(crate) fn write_config(cluster: &KafkaCluster, prefix: &str, config: &Path) {
     let names = ["listings", "catalog", "review", "verdicts", "decisions", "recheck", "state"];
     let topics: Vec<String> = names.iter().map(|name| format!("{name} = \"{prefix}.{name}\"")).collect();
     let text = format!(
@@ -58,7 +58,7 @@ fn write_config(cluster: &KafkaCluster, prefix: &str, config: &Path) {
 }
 
 /// What a command says that is pointed at the settings.
-fn with_config(config: &Path, args: &[&str]) -> String {
+pub(crate) fn with_config(config: &Path, args: &[&str]) -> String {
     let output = command().args(args).arg("--config").arg(config).output().unwrap();
     check_status(&output, 0);
     stdout(&output)

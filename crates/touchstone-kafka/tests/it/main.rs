@@ -6,12 +6,14 @@
 mod chaos;
 mod injected;
 mod local_snapshot;
+mod load;
 mod one_node;
 mod photos;
 mod poison;
 mod process;
 mod progress;
 mod rebalance;
+mod replay;
 mod seeded;
 mod seeded_faults;
 mod simulated;
