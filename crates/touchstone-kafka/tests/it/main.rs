@@ -5,8 +5,8 @@
 
 mod chaos;
 mod injected;
-mod local_snapshot;
 mod load;
+mod local_snapshot;
 mod one_node;
 mod photos;
 mod poison;
