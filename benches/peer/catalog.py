@@ -1,4 +1,5 @@
-"""The catalog's records, and what is built of them once: texts, product search, photo references, prices, sellers."""
+"""The catalog's records, and what is built of them once: texts, search, photos, prices, sellers."""
+
 import json
 import sys
 from urllib.parse import quote
@@ -49,8 +50,12 @@ class Catalog:
         brand_of = np.array([self.brand_number[product["brand_id"]] for product in self.products], np.int64)
         self.search = search.Search(titles, brand_of)
         self.texts = text.Texts(self.brands, {word for title in titles for word in title.split()}, lexicon)
-        self.by_gtin = {gtin: place for place, r in enumerate(self.products) for gtin in r.get("gtins") or []}
-        self.by_mpn = {(r["brand_id"], r["mpn"]): place for place, r in enumerate(self.products) if r.get("mpn")}
+        self.by_gtin = {
+            gtin: place for place, r in enumerate(self.products) for gtin in r.get("gtins") or []
+        }
+        self.by_mpn = {
+            (r["brand_id"], r["mpn"]): place for place, r in enumerate(self.products) if r.get("mpn")
+        }
         self.list_price = [price_of(r.get("list_price")) for r in self.products]
         self.floor = [price_of(r.get("price_floor")) for r in self.products]
         self.sellers = {b["brand_id"]: sellers_of(b) for b in self.brands if b.get("authorised_sellers")}

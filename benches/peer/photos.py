@@ -1,4 +1,5 @@
-"""Photos: inline or fetched, decoded by Pillow, hashed by pdqhash in all eight orientations, searched by Faiss."""
+"""Photos: inline or fetched, decoded by Pillow, hashed by pdqhash in eight orientations, found by Faiss."""
+
 import asyncio
 import base64
 import binascii
@@ -22,9 +23,9 @@ MAX_BYTES = 10 << 20
 MAX_HOPS = 3
 DECODE_TO = 240
 MAX_DISTANCE = 31
-MIN_QUALITY = 50
 CACHE_ENTRIES = 20_000
-TRANSFORMS = ["none", "rotate90", "rotate180", "rotate270", "flip", "mirror", "transpose", "transverse"]
+# What was done to the reference where the photo's hash of that place is the reference's.
+TRANSFORMS = ["none", "rotate270", "rotate180", "rotate90", "flip", "mirror", "transpose", "transverse"]
 
 Photo = collections.namedtuple("Photo", "image sha256 hashes quality failure")
 Match = collections.namedtuple("Match", "image reference distance transform quality")
@@ -36,14 +37,18 @@ faiss.omp_set_num_threads(1)
 
 
 def hash_photo(data):
-    """The eight PDQ hashes, 32 bytes each, and the quality. JPEGs are decoded at a fraction of their size."""
+    """The eight PDQ hashes, 32 bytes each, and the quality. JPEGs are decoded small and without colour."""
     image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "GIF"))
-    image.draft("RGB", (DECODE_TO, DECODE_TO))
+    image.draft("L", (DECODE_TO, DECODE_TO))
     shrink = min(image.size) // DECODE_TO
-    image = image.convert("RGB")
+    image = image.convert("L")
     if shrink > 1:
         image = image.reduce(shrink)
-    hashes, quality = pdqhash.compute_dihedral(np.asarray(image))
+    grey = np.array(image)
+    thrice = np.lib.stride_tricks.as_strided(
+        grey, (*grey.shape, 3), (*grey.strides, 0)
+    )  # pdqhash wants colours
+    hashes, quality = pdqhash.compute_dihedral(thrice)
     return np.packbits(np.array(hashes, np.uint8), axis=1), int(quality)
 
 
@@ -60,11 +65,18 @@ class References:
 
     def search(self, photos):
         """For each list of photos the nearest matches, one a photo and reference; one Faiss call for all."""
-        asked = [(row, photo) for row, listing in enumerate(photos) for photo in listing if photo.hashes is not None]
+        asked = [
+            (row, photo)
+            for row, listing in enumerate(photos)
+            for photo in listing
+            if photo.hashes is not None
+        ]
         found = [[] for _ in photos]
         if not asked or not self.about:
             return found
-        limits, distances, ids = self.index.range_search(np.concatenate([p.hashes for _, p in asked]), MAX_DISTANCE + 1)
+        limits, distances, ids = self.index.range_search(
+            np.concatenate([p.hashes for _, p in asked]), MAX_DISTANCE + 1
+        )
         for place, (row, photo) in enumerate(asked):
             best = {}
             for turn in range(8):
@@ -100,7 +112,9 @@ class Photos:
             for image, source in enumerate((listing.get("images") or [])[:MAX_PHOTOS]):
                 if source.get("data"):
                     try:
-                        photos[row][image] = self.look(image, base64.b64decode(source["data"], validate=True))
+                        photos[row][image] = self.look(
+                            image, base64.b64decode(source["data"], validate=True)
+                        )
                     except (binascii.Error, ValueError):
                         photos[row][image] = Photo(image, None, None, None, "undecodable")
         for (row, image), data in fetched:
@@ -204,7 +218,7 @@ class Fetcher:
 
 
 class PublicOnly(aiohttp.ThreadedResolver):
-    """Gives only public addresses; aiohttp connects to what it is given, so no second look-up can say otherwise."""
+    """Gives only public addresses; aiohttp connects to these, so no second look-up says otherwise."""
 
     async def resolve(self, host, *arguments, **options):
         found = await super().resolve(host, *arguments, **options)

@@ -1,18 +1,21 @@
 """Product search: character-3-gram TF-IDF, the best k by `sparse_dot_topn`, re-ranked by RapidFuzz.
 
-Trigrams are those of scikit-learn's `char_wb` analyzer, counted by numpy for a whole batch at once. A title that names
-brands is first looked up among the products of these brands: a column stands for a (brand, trigram) pair, so one product
-of sparse matrices searches each row within its own brand. Only where that finds nothing near enough are all products
-searched, without the trigrams that more than 30 % of them have.
+Trigrams are those of scikit-learn's `char_wb` analyzer, counted by numpy for a whole batch at once.
+A title that names brands is first looked up among the products of these brands: a column stands for a
+(brand, trigram) pair, so one product of sparse matrices searches each row within its own brands. Only
+where that finds nothing near enough are all products searched, without the trigrams that more than 20 %
+of them have.
 """
+
 import numpy as np
 from rapidfuzz import fuzz, process
 from scipy import sparse
 from sparse_dot_topn import sp_matmul_topn
 
 N_CODES = 64
-COMMON = 0.3
-NEAR_ENOUGH = 0.65
+COMMON = 0.2
+NEAR_ENOUGH = 0.6
+TOO_FAR = 0.2
 TOP_K = 10
 
 CODE_OF_ASCII = np.zeros(128, np.int64)
@@ -125,5 +128,9 @@ class Search:
 
 def top(queries, matrix, rows):
     """(row, product, cosine) of the k best of each query."""
-    found = sp_matmul_topn(queries, matrix, top_n=TOP_K)
-    return rows[np.repeat(np.arange(len(rows)), np.diff(found.indptr))], found.indices.astype(np.int64), found.data
+    found = sp_matmul_topn(queries, matrix, top_n=TOP_K, threshold=TOO_FAR)
+    return (
+        rows[np.repeat(np.arange(len(rows)), np.diff(found.indptr))],
+        found.indices.astype(np.int64),
+        found.data,
+    )

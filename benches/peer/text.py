@@ -1,4 +1,5 @@
 """Texts: folding, one Aho-Corasick automaton for brands and terms, and who is named in which role."""
+
 import collections
 import functools
 import pathlib
@@ -12,9 +13,25 @@ from rapidfuzz.distance import OSA
 
 LOOK_ALIKES = dict(zip("абвеёзикмнорстухіјѕԁԛԝьαβγεηικνορτυχω", "abbee3ukmhopctyxijsdqwbabyenikvoptuxw"))
 LEET = str.maketrans("0134578@$", "oleastbas")
-TERM_KINDS = ["counterfeit_slang", "complaint_fake", "claims_genuine", "used", "refurbished", "empty", "for_refilling"]
+TERM_KINDS = [
+    "counterfeit_slang",
+    "complaint_fake",
+    "claims_genuine",
+    "used",
+    "refurbished",
+    "empty",
+    "for_refilling",
+]
 NOT_NEW = {"used", "refurbished", "empty", "for_refilling"}
-ROLE_CUES = ["compatible_before", "compatible", "for_use", "accessories", "inspired_before", "inspired_after", "not_before"]
+ROLE_CUES = [
+    "compatible_before",
+    "compatible",
+    "for_use",
+    "accessories",
+    "inspired_before",
+    "inspired_after",
+    "not_before",
+]
 WORD = re.compile(r"\S+")
 
 Claim = collections.namedtuple("Claim", "brand_id field span observed how role similarity")
@@ -22,7 +39,7 @@ Term = collections.namedtuple("Term", "term meaning field span")
 
 
 class FoldTable(dict):
-    """For str.translate: lower case without accents or disguises; what is no letter or digit becomes a blank."""
+    """For str.translate: lower case, no accents or disguises; what is no letter or digit is a blank."""
 
     def __missing__(self, code):
         out = []
@@ -71,7 +88,7 @@ class Spans:
 
 
 def is_disguised(observed):
-    """`confusable` or `hidden` where letters of other scripts or invisible ones stand in the name, else None."""
+    """`confusable` or `hidden` where letters of other scripts or invisible ones are in it, else None."""
     if observed.isascii():
         return None
     if any(unicodedata.category(char) == "Cf" for char in observed):
@@ -89,11 +106,16 @@ class Texts:
         self.brand_words = {}
         for brand in brands:
             marks = [mark.get("text") or "" for mark in brand.get("marks") or []]
-            for how, names in (("exact", [brand["name"]]), ("alias", [*(brand.get("aliases") or []), *marks])):
+            for how, names in (
+                ("exact", [brand["name"]]),
+                ("alias", [*(brand.get("aliases") or []), *marks]),
+            ):
                 for name in map(fold, names):
                     if not any(char.isalpha() for char in name):
                         continue
-                    if not any(kind == "brand" and data[0] == brand["brand_id"] for kind, data in payloads[name]):
+                    if not any(
+                        kind == "brand" and data[0] == brand["brand_id"] for kind, data in payloads[name]
+                    ):
                         payloads[name].append(("brand", (brand["brand_id"], how)))
                     if " " not in name and len(name) >= 5:
                         self.brand_words.setdefault(name, brand["brand_id"])
@@ -110,7 +132,7 @@ class Texts:
         self.misspelt = {}
 
     def misspellings(self, folded_titles):
-        """Looks up the unknown words of many titles at once: one matrix of RapidFuzz for all that are new."""
+        """Looks up the unknown words of many titles: one matrix of RapidFuzz for all that are new."""
         if len(self.misspelt) > 200_000:
             self.misspelt.clear()
         words = {word for title in folded_titles for word in title.split() if len(word) >= 5}
@@ -124,10 +146,16 @@ class Texts:
             elif word.isalpha():
                 asked.append(word)
         if asked and self.brand_word_list:
-            near = process.cdist(asked, self.brand_word_list, scorer=OSA.normalized_similarity, score_cutoff=0.83)
+            near = process.cdist(
+                asked, self.brand_word_list, scorer=OSA.normalized_similarity, score_cutoff=0.83
+            )
             for word, column, score in zip(asked, near.argmax(axis=1), near.max(axis=1)):
                 if score > 0:
-                    self.misspelt[word] = (self.brand_words[self.brand_word_list[column]], "typo", float(score))
+                    self.misspelt[word] = (
+                        self.brand_words[self.brand_word_list[column]],
+                        "typo",
+                        float(score),
+                    )
 
     def in_field(self, text, folded, field):
         """The brand claims and terms of one field. All places within are characters of the folded text."""
@@ -153,7 +181,7 @@ class Texts:
             brands = [b for b in brands if not any(is_inside(b, other) for other in brands)]
         for start, end, (brand_id, how) in brands:
             span = spans.of(start, end)
-            observed = text[span[0]:span[1]]
+            observed = text[span[0] : span[1]]
             role = role_of(start, end, cues) if cues and field in ("title", "description") else "sold_as"
             claims.append(Claim(brand_id, field, span, observed, is_disguised(observed) or how, role, 1.0))
         for start, end, kind, phrase in words:
@@ -166,7 +194,7 @@ class Texts:
         return start == 0 or folded[start:end] not in self.ordinary
 
     def misspelt_claims(self, text, folded):
-        """The claims of a title that names no brand as it is written; `misspellings` has been asked before."""
+        """The claims of a title that names no brand as it is written, after `misspellings`."""
         claims = []
         start = 0
         for word in folded.split():
@@ -174,7 +202,7 @@ class Texts:
             start += len(word) + 1
             if found:
                 span = Spans(text, folded).of(start - len(word) - 1, start - 1)
-                observed = text[span[0]:span[1]]
+                observed = text[span[0] : span[1]]
                 how = is_disguised(observed) or found[1]
                 claims.append(Claim(found[0], "title", span, observed, how, "sold_as", round(found[2], 6)))
         return claims
@@ -197,7 +225,9 @@ def role_of(start, end, cues):
         return "compatible_with"
     if "accessories" in kinds and any(kind == "for_use" and last < start for _, last, kind in cues):
         return "compatible_with"
-    if "inspired_before" in before or any(kind == "inspired_after" and first == end + 1 for first, _, kind in cues):
+    if "inspired_before" in before or any(
+        kind == "inspired_after" and first == end + 1 for first, _, kind in cues
+    ):
         return "inspired_by"
     return "sold_as"
 
@@ -205,13 +235,16 @@ def role_of(start, end, cues):
 def read_words(folder):
     """(ordinary words, everyday words), folded, of all languages."""
     languages = tomllib.loads((folder / "words.toml").read_text(encoding="utf8"))["words"].values()
-    lists = [" ".join(language.get(name, "") for language in languages) for name in ("ordinary", "function", "everyday")]
+    lists = [
+        " ".join(language.get(name, "") for language in languages)
+        for name in ("ordinary", "function", "everyday")
+    ]
     ordinary, function, everyday = (set(fold(words).split()) for words in lists)
     return ordinary | function, everyday
 
 
 def read_lexicon(folder):
-    """(kind, folded phrase) of every term and cue in the lexicon's files; limited phrases ("unless") are left out."""
+    """(kind, folded phrase) of every term and cue of the lexicon; those with "unless" are left out."""
     for name, wanted in (("terms.toml", TERM_KINDS + ["negations"]), ("roles.toml", ROLE_CUES)):
         tables = tomllib.loads((folder / name).read_text(encoding="utf8"))
         seen = set()

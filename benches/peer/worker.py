@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 """The job of `touchstone run` as a Python team would build it: Kafka in, Kafka out, exactly once.
 
-Reads the catalog topic to its end and trains the classifier; then each process, a member of one consumer group with a
-transactional producer of its own, takes batches of listings, judges them, and commits verdicts, flags, dead letters and
-offsets in one transaction.
+Reads the catalog topic to its end and trains the classifier; then each process, a member of one consumer
+group with a transactional producer of its own, takes batches of listings, judges them, and commits
+verdicts, flags, dead letters and offsets in one transaction.
 
 usage: worker.py --bootstrap HOST:PORT --train DIR [--processes N] [--until-idle S | --count N] [--json]
 needs: requirements.txt; DIR as `touchstone simulate --out DIR` writes it
 """
+
 import os
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # one thread a process; processes share the cores
+for name in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+):  # one thread a process; processes share the cores
     os.environ.setdefault(name, "1")
 
 import argparse
@@ -29,7 +34,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 import model
 from catalog import Catalog
-from judge import Judge, Rejected, check
+from judge import Judge
+from listing import Rejected, check
 from photos import Photos
 
 MAX_LISTING_BYTES = 1 << 20
@@ -45,7 +51,10 @@ def main():
     records, catalog_offsets = read_catalog(options)
     judge = Judge(Catalog(records, options.lexicon))
     judge.model = model.train(judge, options.train, options.model)
-    print(f"{len(records)} catalog records, {len(judge.catalog.references.about)} photos; ready", file=sys.stderr)
+    print(
+        f"{len(records)} catalog records, {len(judge.catalog.references.about)} photos; ready",
+        file=sys.stderr,
+    )
     gc.collect()
     gc.freeze()  # what is built by now is shared with the processes, and stays shared
     gc.set_threshold(50_000, 20, 20)
@@ -54,7 +63,9 @@ def main():
     workers = []
     for slot in range(options.processes):
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=work, args=(options, judge, catalog_offsets, slot, total, shares, theirs))
+        process = context.Process(
+            target=work, args=(options, judge, catalog_offsets, slot, total, shares, theirs)
+        )
         process.start()
         theirs.close()
         workers.append((process, ours))
@@ -78,7 +89,9 @@ def arguments():
     p.add_argument("--processes", type=int, default=os.cpu_count())
     p.add_argument("--batch", type=int, default=1000)
     p.add_argument("--batch-ms", type=int, default=100)
-    p.add_argument("--test-origin", action="append", default=[], help="http://127.0.0.1:PORT, fetched though not https")
+    p.add_argument(
+        "--test-origin", action="append", default=[], help="http://127.0.0.1:PORT, fetched though not https"
+    )
     p.add_argument("--photo-deadline-ms", type=int, default=5000)
     p.add_argument("--until-idle", type=float, help="end after so many seconds without a listing")
     p.add_argument("--count", type=int, help="end after so many listings")
@@ -91,11 +104,16 @@ def arguments():
 
 def read_catalog(options):
     """The live records of the compacted topic, and how far each partition was read."""
-    consumer = Consumer({
-        "bootstrap.servers": options.bootstrap, "group.id": f"{options.group}-catalog-{os.getpid()}",
-        "enable.auto.commit": False, "isolation.level": "read_committed", "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-    })
+    consumer = Consumer(
+        {
+            "bootstrap.servers": options.bootstrap,
+            "group.id": f"{options.group}-catalog-{os.getpid()}",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
     partitions = consumer.list_topics(options.catalog, timeout=10).topics[options.catalog].partitions
     consumer.assign([TopicPartition(options.catalog, p, OFFSET_BEGINNING) for p in partitions])
     live, offsets, n_open = {}, dict.fromkeys(partitions, 0), len(partitions)
@@ -140,18 +158,36 @@ class Worker:
         self.options, self.judge, self.slot, self.total, self.shares = options, judge, slot, total, shares
         self.catalog_header = ("touchstone-catalog-offsets", catalog_offsets.encode())
         self.photos = Photos(options.test_origin, options.photo_deadline_ms / 1000)
-        self.consumer = Consumer({
-            "bootstrap.servers": options.bootstrap, "group.id": options.group, "client.id": f"peer-{slot}",
-            "enable.auto.commit": False, "enable.auto.offset.store": False, "auto.offset.reset": "error",
-            "isolation.level": "read_committed", "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": 10_000, "heartbeat.interval.ms": 3_000, "max.poll.interval.ms": 60_000,
-            "queued.min.messages": 5_000, "queued.max.messages.kbytes": 65_536, "fetch.queue.backoff.ms": 10,
-        })
-        self.producer = Producer({
-            "bootstrap.servers": options.bootstrap, "transactional.id": f"{options.group}-{slot}",
-            "transaction.timeout.ms": 10_000, "compression.type": "lz4", "linger.ms": 5,
-            "partitioner": "murmur2_random", "message.max.bytes": 5 << 20, "queue.buffering.max.messages": 500_000,
-        })
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": options.bootstrap,
+                "group.id": options.group,
+                "client.id": f"peer-{slot}",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 3_000,
+                "max.poll.interval.ms": 60_000,
+                "queued.min.messages": 5_000,
+                "queued.max.messages.kbytes": 65_536,
+                "fetch.queue.backoff.ms": 10,
+            }
+        )
+        self.producer = Producer(
+            {
+                "bootstrap.servers": options.bootstrap,
+                "transactional.id": f"{options.group}-{slot}",
+                "transaction.timeout.ms": 10_000,
+                "compression.type": "lz4",
+                "linger.ms": 5,
+                "partitioner": "murmur2_random",
+                "message.max.bytes": 5 << 20,
+                "queue.buffering.max.messages": 500_000,
+            }
+        )
         self.recent = collections.deque(maxlen=DEAD_LETTER_WINDOW)
         self.is_stopped = False
         self.n, self.decisions = 0, collections.Counter()
@@ -165,7 +201,7 @@ class Worker:
     def run(self):
         """The loop: one batch is read, judged and committed before the next is read.
 
-        Rebalances happen inside `consume`, when nothing is in hand, so a batch is either committed by its owner or never.
+        Rebalances happen inside `consume`, when nothing is in hand: its owner commits a batch, or nobody.
         """
         self.cpu_at_start = cpu_seconds()
         try:
@@ -182,7 +218,9 @@ class Worker:
         except TooManyDeadLetters as error:
             print(error, file=sys.stderr)
             return 1
-        except KafkaException as error:  # what cannot be repaired here: a fresh process reads from the last commit
+        except (
+            KafkaException
+        ) as error:  # what cannot be repaired here: a fresh process reads from the last commit
             print(f"gave up: {error}", file=sys.stderr)
             return 70
         finally:
@@ -200,7 +238,7 @@ class Worker:
         self.active = time.monotonic()
 
     def assigned(self, consumer, partitions):
-        """Starts where the group committed, at the beginning where it never did; an offset that is gone is an error."""
+        """Starts where the group committed, else at the beginning; an offset that is gone is an error."""
         for partition in consumer.committed(partitions, timeout=10):
             if partition.offset < 0:
                 partition.offset = OFFSET_BEGINNING
@@ -235,7 +273,7 @@ class Worker:
         self.commit(messages, records, outcomes, letters)
 
     def judged(self, inputs, letters):
-        """(place, (verdict, flag fields)); a batch that fails is halved until the listing that does it stands alone."""
+        """(place, (verdict, flag fields)); a batch that fails is halved until the culprit stands alone."""
         if not inputs:
             return []
         places, listings = zip(*inputs)
@@ -252,7 +290,9 @@ class Worker:
         self.recent.extend([False] * (n_inputs - n_dead) + [True] * n_dead)
         if n_dead and sum(self.recent) > DEAD_LETTER_LIMIT:
             last = next(reversed(letters.values()))
-            raise TooManyDeadLetters(f"{sum(self.recent)} of {len(self.recent)} inputs are dead letters: {last}")
+            raise TooManyDeadLetters(
+                f"{sum(self.recent)} of {len(self.recent)} inputs are dead letters: {last}"
+            )
 
     def headers(self, message, kind):
         source = f"{message.topic()}/{message.partition()}@{message.offset()}".encode()
@@ -276,9 +316,11 @@ class Worker:
     def dead_letter(self, message, error):
         value = message.value()
         headers = self.headers(message, b"dead_letter") + [
-            ("touchstone-error", error.encode("utf8", "replace")), ("touchstone-topic", message.topic().encode()),
+            ("touchstone-error", error.encode("utf8", "replace")),
+            ("touchstone-topic", message.topic().encode()),
             ("touchstone-partition", str(message.partition()).encode()),
-            ("touchstone-offset", str(message.offset()).encode()), ("touchstone-attempts", b"1"),
+            ("touchstone-offset", str(message.offset()).encode()),
+            ("touchstone-attempts", b"1"),
         ]
         if value is not None and len(value) > MAX_LISTING_BYTES:
             headers.append(("touchstone-truncated", str(len(value)).encode()))
@@ -286,7 +328,7 @@ class Worker:
         return self.options.dead_letters, message.key(), value, headers
 
     def commit(self, messages, records, outcomes, letters):
-        """Everything that the batch gave and its offsets, in one transaction; aborted ones are read again."""
+        """All that the batch gave and its offsets, in one transaction; what is aborted is read again."""
         ends = {}
         for message in messages:
             ends[message.partition()] = message.offset() + 1
@@ -325,7 +367,13 @@ class Worker:
                 self.consumer.seek(TopicPartition(self.options.listings, partition, offset))
 
     def result(self):
-        return {"n": self.n, "first": self.first, "last": self.last, "cpu": self.cpu, "decisions": self.decisions}
+        return {
+            "n": self.n,
+            "first": self.first,
+            "last": self.last,
+            "cpu": self.cpu,
+            "decisions": self.decisions,
+        }
 
 
 class TooManyDeadLetters(Exception):
@@ -361,7 +409,7 @@ def cpu_seconds():
 
 
 def summarise(results, options):
-    """What was done by all processes. CPU seconds are those from subscribing to the end; the start stands apart."""
+    """What all processes did. CPU seconds run from subscribing to the end; the start stands apart."""
     n = sum(result["n"] for result in results)
     cpu = sum(result["cpu"] for result in results)
     decisions = collections.Counter()
@@ -373,11 +421,17 @@ def summarise(results, options):
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     everything = sum(u.ru_utime + u.ru_stime for u in used)
     return {
-        "listings": n, "seconds": round(last - first, 3), "listings_per_s": round(n / (last - first), 1) if n else 0,
-        "cpu_seconds": round(cpu, 3), "cpu_seconds_per_listing": round(cpu / n, 8) if n else 0,
-        "start_cpu_seconds": round(everything - cpu, 3), "processes": options.processes,
-        "listings_of_process": [result["n"] for result in results], "decisions": dict(decisions),
-        "first_read_at": first, "last_commit_at": last,
+        "listings": n,
+        "seconds": round(last - first, 3),
+        "listings_per_s": round(n / (last - first), 1) if n else 0,
+        "cpu_seconds": round(cpu, 3),
+        "cpu_seconds_per_listing": round(cpu / n, 8) if n else 0,
+        "start_cpu_seconds": round(everything - cpu, 3),
+        "processes": options.processes,
+        "listings_of_process": [result["n"] for result in results],
+        "decisions": dict(decisions),
+        "first_read_at": first,
+        "last_commit_at": last,
     }
 
 
