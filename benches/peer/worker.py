@@ -86,7 +86,7 @@ def arguments():
     p.add_argument("--train", required=True, help="a labelled market: listings.jsonl, labels.csv")
     p.add_argument("--model", choices=model.KINDS, default="boosting")
     p.add_argument("--lexicon", default=HERE.parents[1] / "config" / "lexicon")
-    p.add_argument("--processes", type=int, default=os.cpu_count())
+    p.add_argument("--processes", type=int, default=os.cpu_count() + 1)
     p.add_argument("--batch", type=int, default=1000)
     p.add_argument("--batch-ms", type=int, default=100)
     p.add_argument(
