@@ -173,6 +173,8 @@ pub struct PhotoSettings {
     pub test_origins: Vec<String>,
     /// How many photos are fetched at the same time; default 32.
     pub max_fetches: NonZeroUsize,
+    /// How many photos are fetched from one host at the same time; default 4.
+    pub max_fetches_per_host: NonZeroUsize,
 }
 
 impl Default for PhotoSettings {
@@ -184,6 +186,7 @@ impl Default for PhotoSettings {
             allow_ports: FetchSettings::default().allow_ports,
             test_origins: Vec::new(),
             max_fetches: NonZeroUsize::new(32).expect("32 is not zero"),
+            max_fetches_per_host: FetchSettings::default().max_concurrent_per_host,
         }
     }
 }
@@ -202,6 +205,7 @@ impl PhotoSettings {
             allow_ports: self.allow_ports.clone(),
             test_origins: self.test_origins.clone(),
             max_concurrent: self.max_fetches,
+            max_concurrent_per_host: self.max_fetches_per_host,
             ..FetchSettings::default()
         }
     }
@@ -360,8 +364,12 @@ impl PhotoSettings {
             let problem = "must be 1 to 60000 milliseconds";
             return Err(SettingsError::value("photos.deadline_ms", self.deadline_ms, problem));
         }
-        if self.max_fetches.get() > 10_000 {
-            return Err(SettingsError::value("photos.max_fetches", self.max_fetches, "must be 1 to 10000"));
+        for (key, n) in
+            [("max_fetches", self.max_fetches), ("max_fetches_per_host", self.max_fetches_per_host)]
+        {
+            if n.get() > 10_000 {
+                return Err(SettingsError::value(format!("photos.{key}"), n, "must be 1 to 10000"));
+            }
         }
         if self.allow_ports.is_empty() || self.allow_ports.contains(&0) {
             let problem = "must name at least one port, and none is 0";
