@@ -10,6 +10,7 @@ use touchstone_text::Lexicon;
 use touchstone_types::CatalogRecord;
 
 use crate::market::{Change, answers, apply, change, lexicon, record};
+use crate::pictures::features;
 
 fn check_growing(batches: &[Vec<Change>], through_file: bool, lexicon: &Arc<Lexicon>) {
     let mut catalog = Catalog::new();
@@ -93,11 +94,15 @@ fn products_follow_their_brand() {
     assert_eq!(with.n_products(), 1);
 }
 
-/// A product of `brand` with one photo by its hash.
+/// A product of `brand` with one photo: an invented picture from 900 on, else one that only has a hash.
 fn pictured(brand: &str, id: usize, hash: usize) -> CatalogRecord {
     let photo = format!(r#"{{"features":{{"version":1,"pdq":"{hash:064x}","quality":90}}}}"#);
     let named = format!(r#""brand_id":"{brand}","product_id":"{id:04}","title":"Lumora {id}""#);
-    record(&format!(r#"{{"kind":"product",{named},"images":[{photo}]}}"#))
+    let mut record = record(&format!(r#"{{"kind":"product",{named},"images":[{photo}]}}"#));
+    if (900..1_000).contains(&hash) {
+        record.images_mut()[0].features = Some(features("genuine-lm-20k.jpg"));
+    }
+    record
 }
 
 /// So many photos that changes lie beside a base and are merged; what is asked of all photos follows.
