@@ -32,6 +32,7 @@ mod digest;
 mod feed;
 mod file;
 mod live;
+mod photo_changes;
 mod photo_doubts;
 mod photos;
 mod records;

@@ -1,73 +1,94 @@
 //! The reference photos of the active records, searchable.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
+use rpds::RedBlackTreeMapSync;
 use touchstone_image_hash::{MatchSettings, Photo, PhotoIndex, surety};
 use touchstone_types::{
-    Bank, BrandId, CatalogKey, CatalogRecord, PhotoFeatures, PhotoMatch, PhotoSearch, Probability, Reference,
+    Bank, BrandId, CatalogKey, CatalogRecord, PhotoMatch, PhotoSearch, Probability, Reference,
 };
+
+use crate::photo_changes::PhotoChanges;
 
 /// How many reference photos of one bank are named for one photo of a listing.
 pub const MAX_PHOTO_MATCHES: usize = 10;
 
-/// The reference photos, with what is asked of them as a whole.
-#[derive(Debug, Default)]
+/// The reference photos, with what is asked of them as a whole. Clones share everything.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Photos {
     /// Each bank is searched by itself. A second look is given to few references at a time, and a picture that many
     /// products share must not keep the harmless one from being seen among them.
-    genuine: BankPhotos,
-    fake: BankPhotos,
-    benign: BankPhotos,
-    /// Brands whose active products have photos, whether or not they can be searched yet.
-    pub(crate) brands: BTreeSet<BrandId>,
-    /// Whether a known fake has a photo, likewise.
-    pub(crate) of_fakes: bool,
-}
-
-/// The reference photos of one bank.
-#[derive(Debug, Default)]
-struct BankPhotos {
-    index: PhotoIndex,
-    /// The reference photo at each position of `index`, ascending.
-    references: Vec<Reference>,
-    /// Whether one of them can be searched, but by nothing except its hash.
-    has_hash_only: bool,
+    genuine: PhotoIndex<Reference>,
+    fake: PhotoIndex<Reference>,
+    benign: PhotoIndex<Reference>,
+    /// How many active products with photos each brand has, whether or not these can be searched yet. Brands with none are left out.
+    n_products: RedBlackTreeMapSync<BrandId, usize>,
+    /// How many known fakes have photos, likewise.
+    n_fakes: usize,
 }
 
 impl Photos {
-    /// Indexes the photos of `records`, which come in the order of their keys.
+    /// Indexes the photos of `records`.
     pub(crate) fn build(records: impl IntoIterator<Item = impl AsRef<CatalogRecord>>) -> Self {
-        let mut photos = Self::default();
-        let (mut genuine, mut fake, mut benign) = (Vec::new(), Vec::new(), Vec::new());
+        let mut changes = PhotoChanges::default();
         for record in records {
             let record = record.as_ref();
-            if record.images().is_empty() {
-                continue;
-            }
-            let bank = match record {
-                CatalogRecord::Brand(_) => continue,
-                CatalogRecord::Product(product) => {
-                    photos.brands.insert(product.brand_id.clone());
-                    &mut genuine
-                }
-                CatalogRecord::Fake(_) => {
-                    photos.of_fakes = true;
-                    &mut fake
-                }
-                CatalogRecord::Benign(_) => &mut benign,
-            };
-            let key = record.key();
-            for (image_idx, image) in record.images().iter().enumerate() {
-                if let Some(features) = &image.features {
-                    bank.push((Reference { key: key.clone(), image_idx }, features.clone()));
-                }
+            changes.add(&record.key(), None, Some(record));
+        }
+        Self::default().with_changes(changes)
+    }
+
+    /// The photos after some changes; what did not change is shared with these.
+    pub(crate) fn with_changes(&self, changes: PhotoChanges) -> Self {
+        let PhotoChanges { genuine, fake, benign, records } = changes;
+        let mut next = self.clone();
+        for (index, changes) in
+            [(&mut next.genuine, genuine), (&mut next.fake, fake), (&mut next.benign, benign)]
+        {
+            if !changes.is_empty() {
+                *index = index.with_changes(changes);
             }
         }
-        photos.genuine = BankPhotos::new(genuine);
-        photos.fake = BankPhotos::new(fake);
-        photos.benign = BankPhotos::new(benign);
-        photos
+        for (key, has_photos) in records {
+            next.count(&key, has_photos);
+        }
+        next
+    }
+
+    /// The record under `key` has photos now, and had none; or the other way round.
+    fn count(&mut self, key: &CatalogKey, has_photos: bool) {
+        let counted = |n: usize| if has_photos { n + 1 } else { n.saturating_sub(1) };
+        match key {
+            CatalogKey::Product(brand, _) => {
+                match counted(self.n_products.get(brand).copied().unwrap_or(0)) {
+                    0 => drop(self.n_products.remove_mut(brand)),
+                    n => self.n_products.insert_mut(brand.clone(), n),
+                }
+            }
+            CatalogKey::Fake(..) => self.n_fakes = counted(self.n_fakes),
+            CatalogKey::Brand(_) | CatalogKey::Benign(_) => {}
+        }
+    }
+
+    /// See [`Snapshot::wants_merge`](crate::Snapshot::wants_merge).
+    pub(crate) fn wants_merge(&self) -> bool {
+        [&self.genuine, &self.fake, &self.benign].iter().any(|index| index.wants_merge())
+    }
+
+    /// See [`Snapshot::merged`](crate::Snapshot::merged).
+    pub(crate) fn merged(&self) -> Self {
+        let [genuine, fake, benign] = [&self.genuine, &self.fake, &self.benign].map(PhotoIndex::merged);
+        Self { genuine, fake, benign, ..self.clone() }
+    }
+
+    /// The brands whose active products have photos, whether or not these can be searched yet.
+    pub(crate) fn brands(&self) -> impl Iterator<Item = &BrandId> {
+        self.n_products.keys()
+    }
+
+    /// Whether a known fake has a photo, likewise.
+    pub(crate) fn of_fakes(&self) -> bool {
+        self.n_fakes > 0
     }
 
     /// See [`Snapshot::photo_matches`](crate::Snapshot::photo_matches).
@@ -79,10 +100,10 @@ impl Photos {
         proposed: &[CatalogKey],
     ) -> Vec<PhotoMatch> {
         let mut found = Vec::new();
-        for (bank, photos) in
+        for (bank, index) in
             [(Bank::Genuine, &self.genuine), (Bank::Fake, &self.fake), (Bank::Benign, &self.benign)]
         {
-            photos.add_matches(bank, image_idx, photo, settings, proposed, &mut found);
+            add_matches(index, bank, image_idx, photo, settings, proposed, &mut found);
         }
         // Stable, so that equally sure ones stay as the index ranks them.
         found.sort_by_key(|m| Reverse(surety(m.score.map(Probability::get))));
@@ -92,9 +113,9 @@ impl Photos {
     /// See [`Snapshot::photo_search`](crate::Snapshot::photo_search).
     pub(crate) fn search(&self) -> PhotoSearch {
         let banks = [&self.genuine, &self.fake, &self.benign];
-        if banks.iter().any(|bank| bank.has_hash_only) {
+        if banks.iter().any(|index| index.n_hash_only() > 0) {
             PhotoSearch::Hash
-        } else if banks.iter().any(|bank| !bank.index.searches_all()) {
+        } else if banks.iter().any(|index| !index.searches_all()) {
             PhotoSearch::Proposed
         } else {
             PhotoSearch::All
@@ -102,49 +123,32 @@ impl Photos {
     }
 }
 
-impl BankPhotos {
-    /// Indexes photos, which come in the order of their references.
-    fn new(photos: Vec<(Reference, PhotoFeatures)>) -> Self {
-        let (references, features): (Vec<_>, Vec<_>) = photos.into_iter().unzip();
-        let current: Vec<bool> = features.iter().map(|f| f.version == PhotoFeatures::VERSION).collect();
-        let index = PhotoIndex::new(features);
-        let has_hash_only = current.iter().enumerate().any(|(at, current)| *current && !index.has_detail(at));
-        Self { index, references, has_hash_only }
-    }
-
-    fn add_matches(
-        &self,
-        bank: Bank,
-        image_idx: usize,
-        photo: &Photo,
-        settings: &MatchSettings<'_>,
-        proposed: &[CatalogKey],
-        found: &mut Vec<PhotoMatch>,
-    ) {
-        let proposed: Vec<usize> = proposed.iter().flat_map(|key| self.positions_of(key)).collect();
-        let mut matches = self.index.matches(photo, settings, &proposed);
-        matches.truncate(MAX_PHOTO_MATCHES);
-        for (place, near) in matches.iter().enumerate() {
-            let mut better = matches[..place].iter().map(|better| better.reference);
-            let twin = better.find(|better| self.index.are_near_duplicates(*better, near.reference));
-            found.push(PhotoMatch {
-                image_idx,
-                reference: self.references[near.reference].clone(),
-                bank,
-                distance: near.distance,
-                transform: near.alteration,
-                quality: photo.features.quality,
-                score: near.score.and_then(Probability::new),
-                overlay: near.overlay,
-                near_duplicate_of: twin.map(|twin| self.references[twin].clone()),
-            });
-        }
-    }
-
-    /// The positions of a record's photos.
-    fn positions_of(&self, key: &CatalogKey) -> std::ops::Range<usize> {
-        let start = self.references.partition_point(|reference| reference.key < *key);
-        let n = self.references[start..].iter().take_while(|reference| reference.key == *key).count();
-        start..start + n
+fn add_matches(
+    index: &PhotoIndex<Reference>,
+    bank: Bank,
+    image_idx: usize,
+    photo: &Photo,
+    settings: &MatchSettings<'_>,
+    proposed: &[CatalogKey],
+    found: &mut Vec<PhotoMatch>,
+) {
+    let slots = |key: &CatalogKey| index.slots(|reference| reference.key.cmp(key));
+    let proposed: Vec<usize> = proposed.iter().flat_map(slots).collect();
+    let mut matches = index.matches(photo, settings, &proposed);
+    matches.truncate(MAX_PHOTO_MATCHES);
+    for (place, near) in matches.iter().enumerate() {
+        let mut better = matches[..place].iter().map(|better| better.reference);
+        let twin = better.find(|better| index.are_near_duplicates(*better, near.reference));
+        found.push(PhotoMatch {
+            image_idx,
+            reference: index.name(near.reference).clone(),
+            bank,
+            distance: near.distance,
+            transform: near.alteration,
+            quality: photo.features.quality,
+            score: near.score.and_then(Probability::new),
+            overlay: near.overlay,
+            near_duplicate_of: twin.map(|twin| index.name(twin).clone()),
+        });
     }
 }

@@ -9,10 +9,10 @@ use touchstone_image_hash::{MatchSettings, Photo};
 use touchstone_text::{Change, Lexicon, TextIndex};
 use touchstone_types::{
     BrandId, BrandRecord, CatalogKey, CatalogRecord, PhotoMatch, PhotoSearch, ProductId, ProductRecord,
-    ReferenceImage,
 };
 
 use crate::digest::SetDigest;
+use crate::photo_changes::{PhotoChanges, images};
 use crate::photos::Photos;
 use crate::records::Records;
 
@@ -85,11 +85,12 @@ impl Snapshot {
 
     /// The state after some changes: `None` deletes. The two share what did not change, and the cost is that of the
     /// changes and of the earlier ones not yet merged by [`merged`](Self::merged), not that of the catalog; only thousands of
-    /// changes at once have all products, and a changed photo has all photos, indexed anew.
+    /// changes at once have all products indexed anew. Of photos only those of changed records are touched; a brand that comes or
+    /// goes takes those of all its products with it.
     pub fn with_changes(&self, changes: &BTreeMap<CatalogKey, Option<Arc<CatalogRecord>>>) -> Self {
         let mut next = self.clone();
         let mut edits = Vec::new();
-        let mut photos_changed = false;
+        let mut photos = PhotoChanges::default();
         // Brands come before products, so that a product is active or not by the brands of the new state.
         for (key, new) in changes {
             let old = next.records.get(key);
@@ -106,22 +107,23 @@ impl Snapshot {
                 }
                 None => next.records.remove(key),
             }
-            photos_changed |= match key {
-                CatalogKey::Brand(id) => next.change_brand(id, new.as_ref(), &mut edits),
-                CatalogKey::Product(id, _) if !next.brands.contains_key(id) => false,
-                CatalogKey::Product(..) => next.change_product(key, old.as_deref(), new.clone(), &mut edits),
-                CatalogKey::Fake(..) | CatalogKey::Benign(_) => {
-                    next.set_pictured(key, old.as_deref(), new.as_deref())
+            match key {
+                CatalogKey::Brand(id) => next.change_brand(id, new.as_ref(), &mut edits, &mut photos),
+                CatalogKey::Product(id, _) if !next.brands.contains_key(id) => {}
+                CatalogKey::Product(..) => {
+                    next.change_product(key, old.as_deref(), new.clone(), &mut edits, &mut photos);
                 }
-            };
+                CatalogKey::Fake(..) | CatalogKey::Benign(_) => {
+                    next.change_photos(key, old.as_deref(), new.as_deref(), &mut photos);
+                }
+            }
         }
         next.text = match edits.len() {
             0..=MIN_DELTA => next.text.with_changes(edits.iter().map(Edit::as_change)),
             _ => next.text_built_anew(),
         };
-        if photos_changed {
-            let records = next.pictured.iter().filter_map(|key| next.records.get(key));
-            next.photos = Arc::new(Photos::build(records));
+        if !photos.is_empty() {
+            next.photos = Arc::new(next.photos.with_changes(photos));
         }
         next.digest_text = next.digest.text();
         next
@@ -136,13 +138,14 @@ impl Snapshot {
         TextIndex::build(self.text.lexicon(), self.brands.values(), active)
     }
 
-    /// A brand came, changed or went; its products follow it. True if photos came or went with it.
+    /// A brand came, changed or went; its products follow it.
     fn change_brand(
         &mut self,
         id: &BrandId,
         new: Option<&Arc<CatalogRecord>>,
         edits: &mut Vec<Edit>,
-    ) -> bool {
+        photos: &mut PhotoChanges,
+    ) {
         let brands = Arc::make_mut(&mut self.brands);
         let was_live = match new.map(|record| (record, &**record)) {
             Some((record, CatalogRecord::Brand(brand))) => {
@@ -155,57 +158,55 @@ impl Snapshot {
             }
         };
         if was_live == new.is_some() {
-            return false;
+            return;
         }
-        let mut photos_changed = false;
         for product in self.records.products_of(id) {
             let key = product.key();
             let before = was_live.then(|| Arc::clone(&product));
             let now = new.is_some().then_some(product);
-            photos_changed |= self.change_product(&key, before.as_deref(), now, edits);
+            self.change_product(&key, before.as_deref(), now, edits, photos);
         }
-        photos_changed
     }
 
-    /// An active product came, changed or went. True if its photos did.
+    /// An active product came, changed or went.
     fn change_product(
         &mut self,
         key: &CatalogKey,
         old: Option<&CatalogRecord>,
         new: Option<Arc<CatalogRecord>>,
         edits: &mut Vec<Edit>,
-    ) -> bool {
-        let photos_changed = self.set_pictured(key, old, new.as_deref());
+        photos: &mut PhotoChanges,
+    ) {
+        self.change_photos(key, old, new.as_deref(), photos);
         self.n_products =
             (self.n_products + usize::from(new.is_some())).saturating_sub(usize::from(old.is_some()));
         edits.push(new.map_or_else(|| Edit::Delete(key.clone()), Edit::Put));
-        photos_changed
     }
 
-    /// True if the photos to search are others than before.
-    fn set_pictured(
+    /// An active record came, changed or went, perhaps with photos.
+    fn change_photos(
         &mut self,
         key: &CatalogKey,
         old: Option<&CatalogRecord>,
         new: Option<&CatalogRecord>,
-    ) -> bool {
-        let (before, after) = (images(old), images(new));
-        match after.is_empty() {
+        photos: &mut PhotoChanges,
+    ) {
+        match images(new).is_empty() {
             false => self.pictured.insert_mut(key.clone()),
             true => drop(self.pictured.remove_mut(key)),
         }
-        before != after
+        photos.add(key, old, new);
     }
 
-    /// Whether so many products changed since the last merge that it is time for [`merged`](Self::merged).
+    /// Whether so many products or photos changed since the last merge that it is time for [`merged`](Self::merged).
     pub fn wants_merge(&self) -> bool {
-        self.text.delta_len() > MIN_DELTA
+        self.text.delta_len() > MIN_DELTA || self.photos.wants_merge()
     }
 
     /// The same state with its changes merged into the indexes: the same answers, cheaper. It takes as long as building the
-    /// text index, so call it on a thread that nobody waits for.
+    /// indexes that changed, so call it on a thread that nobody waits for.
     pub fn merged(&self) -> Self {
-        Self { text: self.text.compacted(), ..self.clone() }
+        Self { text: self.text.compacted(), photos: Arc::new(self.photos.merged()), ..self.clone() }
     }
 
     /// The brand `id`, if it lives.
@@ -267,12 +268,12 @@ impl Snapshot {
 
     /// The live brands whose products have photos, whether or not these can be searched yet.
     pub fn photographed_brands(&self) -> impl Iterator<Item = &BrandRecord> {
-        self.photos.brands.iter().filter_map(|id| self.brands.get(id))
+        self.photos.brands().filter_map(|id| self.brands.get(id))
     }
 
     /// Whether a live record of a known fake has a photo.
     pub fn has_fake_photos(&self) -> bool {
-        self.photos.of_fakes
+        self.photos.of_fakes()
     }
 
     /// How many records live, inactive products included.
@@ -289,10 +290,6 @@ impl Snapshot {
     pub fn digest(&self) -> &str {
         &self.digest_text
     }
-}
-
-fn images(record: Option<&CatalogRecord>) -> &[ReferenceImage] {
-    record.map_or(&[], CatalogRecord::images)
 }
 
 /// A change of the text index that owns what it puts there.
@@ -321,8 +318,8 @@ mod tests {
     use super::*;
     use crate::Catalog;
 
-    /// Whether a product that became `new` had the photos indexed anew.
-    fn indexes_photos_anew(new: &str) -> bool {
+    /// Whether a product that became `new` had photos indexed.
+    fn indexes_photos(new: &str) -> bool {
         let record = |json: &str| CatalogRecord::from_json(json.as_bytes()).unwrap();
         let brand = r#"{"kind":"brand","brand_id":"lumora","name":"Lumora"}"#;
         let mut catalog = Catalog::from_iter([record(brand), record(&product("Lumora 20", "1"))]);
@@ -340,11 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_change_of_photos_has_them_indexed_anew() {
-        assert!(!indexes_photos_anew(&product("Lumora 20 Preto", "1")));
-        assert!(indexes_photos_anew(&product("Lumora 20", "2")));
-        assert!(indexes_photos_anew(&product("Lumora 20", "1").replace("\"P\"", "\"Q\"")));
-        assert!(indexes_photos_anew(
+    fn only_a_change_of_photos_touches_their_index() {
+        assert!(!indexes_photos(&product("Lumora 20 Preto", "1")));
+        assert!(indexes_photos(&product("Lumora 20", "2")));
+        assert!(indexes_photos(&product("Lumora 20", "1").replace("\"P\"", "\"Q\"")));
+        assert!(indexes_photos(
             r#"{"kind":"product","brand_id":"lumora","product_id":"P","title":"Lumora 20"}"#
         ));
     }

@@ -28,7 +28,7 @@
 //!   bounded by [`DecodeLimits`] and work by the number of pixels, windows and references looked at.
 //! - The same bytes give the same hash and the same matches on every machine: sums run in a fixed order, and what is not exact in
 //!   IEEE arithmetic is `libm`'s.
-//! - Answers depend on the set of references and on their positions alone.
+//! - Answers depend on the set of references and on their order alone, not on how an index came to hold them.
 //! - A picture without structure (blank, or nearly so) matches nothing, whichever side it is on.
 //!
 //! What it never does: read files, fetch, look at a clock, or keep state between calls.
@@ -66,11 +66,14 @@ mod detail;
 mod error;
 mod fit;
 mod layout;
+mod marks;
 mod matching;
 mod pdq;
 mod photo;
+mod photo_index;
 mod picture;
 mod plane;
+mod references;
 mod score;
 mod search;
 mod shrink;
@@ -80,11 +83,11 @@ mod windows;
 pub use decode::{DecodeLimits, decode};
 pub use error::DecodeError;
 pub use fit::{MEASURES, Measures};
-pub use matching::{
-    Candidate, DEFAULT_RADIUS, MIN_QUALITY, MatchSettings, PhotoIndex, ReferenceMatch, surety,
-};
+pub use matching::{Candidate, DEFAULT_RADIUS, MatchSettings, ReferenceMatch, surety};
 pub use pdq::{Dihedral, Pdq};
 pub use photo::{Photo, features, hash, photo};
+pub use photo_index::PhotoIndex;
 pub use picture::Picture;
+pub use references::MIN_QUALITY;
 pub use score::PhotoScore;
 pub use search::{ChunkFlips, HammingIndex, IndexFileError, LinearScan, MultiIndex, Neighbour};

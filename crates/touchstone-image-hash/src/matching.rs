@@ -9,24 +9,21 @@
 //! Hashes and windows only propose. A match is reported when the reference, laid over the photo, fits there: one score says how
 //! surely. A reference without detail can be found by its hash alone, and then the distance decides.
 
-use touchstone_types::{Alteration, HammingDistance, Hash256, Overlay, PhotoFeatures, Quality, Transform};
+use touchstone_types::{Alteration, HammingDistance, Overlay, Transform};
 
 use crate::align::{Pose, Target, align};
 use crate::alteration;
 use crate::closer::Closer;
-use crate::detail::Detail;
 use crate::fit::{COLOUR, Fit, Measures, Setting, off_colour};
 use crate::pdq::{SYMMETRIES, undone_by};
 use crate::photo::Photo;
+use crate::references::{Known, MIN_QUALITY, References};
 use crate::score::PhotoScore;
-use crate::search::{ChunkFlips, MultiIndex, Neighbour};
-use crate::windows::{Hit, Window, WindowIndex, WindowSource, matrix};
+use crate::search::{ChunkFlips, Neighbour};
+use crate::windows::{Hit, Window, WindowSource, hits, matrix};
 
 /// The radius that PDQ's authors advise: at most this many of 256 bits differ between copies of one picture.
 pub const DEFAULT_RADIUS: HammingDistance = HammingDistance::new(31).expect("at most 256");
-
-/// Below this quality a picture has too little structure for its hash to say anything (PDQ's own rule).
-pub const MIN_QUALITY: Quality = Quality::new(50).expect("at most 100");
 
 /// Within this radius a reference is worth a second look.
 const PROPOSAL_RADIUS: HammingDistance = HammingDistance::new(72).expect("at most 256");
@@ -50,9 +47,6 @@ const RIVAL_BITS: u16 = 24;
 /// The references with most votes that get a second look at each angle of a turned photo.
 const MAX_TURNED: usize = 8;
 
-/// With more windows in the index, only references that are proposed get votes: a look at all would take too long.
-const MAX_WINDOWS_SEARCHED: usize = 8_000_000;
-
 /// A photo whose longer side is below this many pixels gives hardly any windows of the right scale.
 const SMALL: f32 = 128.0;
 
@@ -68,7 +62,7 @@ pub struct MatchSettings<'a> {
 /// A reference that a photo shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceMatch {
-    /// The reference's position among those that the [`PhotoIndex`] was made of, from 0.
+    /// The reference's slot in the [`PhotoIndex`](crate::PhotoIndex): its position, where the index was made of a list.
     pub reference: usize,
     /// The distance of the two whole-picture hashes, the smallest over all symmetries.
     pub distance: HammingDistance,
@@ -95,7 +89,7 @@ pub fn surety(score: Option<f64>) -> u8 {
 /// A reference that was laid over a photo, with what the second look measured: what a [`PhotoScore`] is trained on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// The reference's position.
+    /// The reference's slot.
     pub reference: usize,
     /// See [`MEASURES`](crate::MEASURES).
     pub measures: Measures,
@@ -104,59 +98,15 @@ pub struct Candidate {
     n_exact: usize,
 }
 
-/// References, searchable by photo.
-///
-/// References whose features are not of [`PhotoFeatures::VERSION`] keep their position but are never found.
-#[derive(Debug, Clone, Default)]
-pub struct PhotoIndex {
-    references: Vec<Option<Known>>,
-    hashes: MultiIndex,
-    /// The position of each hash's reference.
-    hashed: Vec<usize>,
-    windows: WindowIndex,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    pdq: Hash256,
-    quality: Quality,
-    detail: Option<Detail>,
-}
-
-impl WindowSource for [Option<Known>] {
-    fn windows(&self, reference: usize) -> &[Window] {
-        self[reference].as_ref().and_then(|known| known.detail.as_ref()).map_or(&[], |detail| &detail.windows)
-    }
-}
-
-impl PhotoIndex {
-    /// An index of these references; the position of each is how it is named in a [`ReferenceMatch`].
-    pub fn new(references: impl IntoIterator<Item = PhotoFeatures>) -> Self {
-        let references: Vec<Option<Known>> =
-            references.into_iter().map(|features| Known::of(&features)).collect();
-        let (hashed, hashes): (Vec<usize>, Vec<Hash256>) = references
-            .iter()
-            .enumerate()
-            .filter_map(|(position, known)| Some((position, known.as_ref()?.pdq)))
-            .unzip();
-        let windows = WindowIndex::new(references.len(), references.as_slice());
-        Self { references, hashes: MultiIndex::new(hashes), hashed, windows }
+impl References {
+    /// See [`PhotoIndex::searches_all`](crate::PhotoIndex::searches_all).
+    pub(crate) fn searches_all(&self) -> bool {
+        self.n_windows() <= self.limits.max_searched
     }
 
-    /// Whether every reference is looked for by its windows. Otherwise only those that are proposed are.
-    pub fn searches_all(&self) -> bool {
-        self.windows.len() <= MAX_WINDOWS_SEARCHED
-    }
-
-    /// Whether a reference can be found by more than its hash.
-    pub fn has_detail(&self, reference: usize) -> bool {
-        self.references[reference].as_ref().is_some_and(|known| known.detail.is_some())
-    }
-
-    /// Whether two references are nearly the same picture.
-    pub fn are_near_duplicates(&self, one: usize, other: usize) -> bool {
-        let known = |reference: usize| self.references[reference].as_ref();
-        match (known(one), known(other)) {
+    /// See [`PhotoIndex::are_near_duplicates`](crate::PhotoIndex::are_near_duplicates).
+    pub(crate) fn are_near_duplicates(&self, one: usize, other: usize) -> bool {
+        match (self.known(one), self.known(other)) {
             (Some(Known { detail: Some(a), .. }), Some(Known { detail: Some(b), .. })) => {
                 a.layout.is_near(&b.layout)
             }
@@ -165,14 +115,8 @@ impl PhotoIndex {
         }
     }
 
-    /// The references that the photo is a copy of: the surest first, then the nearest in colour, then by hash, then by position.
-    ///
-    /// Of references that are the same picture, or shades of one design, only as many are told as get a second look: 6 by hash, 8 by
-    /// windows. Turned by other than quarter turns the photo is looked at only where nothing is found as it stands.
-    ///
-    /// `proposed` are references that something else speaks for: if they share windows with the photo, they get a second look
-    /// whatever else shares more. Where the index does not [search all](Self::searches_all), only they and those near by hash do.
-    pub fn matches(
+    /// See [`PhotoIndex::matches`](crate::PhotoIndex::matches).
+    pub(crate) fn matches(
         &self,
         photo: &Photo,
         settings: &MatchSettings<'_>,
@@ -193,19 +137,19 @@ impl PhotoIndex {
             found = told(self.turned(photo, &near, proposed));
         }
         found.sort_by(|(off, a), (other_off, b)| {
-            let rank = |m: &ReferenceMatch| (m.distance, m.reference);
+            let rank = |m: &ReferenceMatch| (m.distance, self.rank(m.reference));
             let surer = b.surety().cmp(&a.surety());
             surer.then_with(|| off.total_cmp(other_off)).then_with(|| rank(a).cmp(&rank(b)))
         });
         found.into_iter().map(|(_, found)| found).collect()
     }
 
-    /// The references that a second look is worth, each at the place where it fits best, by position.
-    pub fn candidates(&self, photo: &Photo, proposed: &[usize]) -> Vec<Candidate> {
+    /// See [`PhotoIndex::candidates`](crate::PhotoIndex::candidates).
+    pub(crate) fn candidates(&self, photo: &Photo, proposed: &[usize]) -> Vec<Candidate> {
         let near = self.near(photo, DEFAULT_RADIUS);
         let mut candidates = self.upright(photo, &near, proposed);
         candidates.extend(self.turned(photo, &near, proposed));
-        best_of_each(candidates)
+        self.best_of_each(candidates)
     }
 
     /// The references nearest to the photo by hash, each in its nearest orientation: the nearest first.
@@ -215,26 +159,30 @@ impl PhotoIndex {
         let mut near = Vec::new();
         for transform in SYMMETRIES {
             let query = &photo.dihedral[undone_by(transform) as usize];
-            let mut add = |neighbour: Neighbour| {
-                let (reference, distance) = (self.hashed[neighbour.item], neighbour.distance);
-                near.push(Near { reference, distance, transform });
-            };
-            if self.searches_all() {
-                self.hashes.visit(query, radius.max(PROPOSAL_RADIUS), add);
-            } else {
-                self.hashes.visit(query, radius.max(DEFAULT_RADIUS), &mut add);
-                self.hashes.candidates(query, PROPOSAL_RADIUS, ChunkFlips::One, add);
+            for (first_slot, part) in self.parts() {
+                let mut add = |neighbour: Neighbour| {
+                    let (reference, distance) = (first_slot + neighbour.item, neighbour.distance);
+                    if !self.is_removed(reference) {
+                        near.push(Near { reference, distance, transform });
+                    }
+                };
+                if self.searches_all() {
+                    part.hashes.visit(query, radius.max(PROPOSAL_RADIUS), add);
+                } else {
+                    part.hashes.visit(query, radius.max(DEFAULT_RADIUS), &mut add);
+                    part.hashes.candidates(query, PROPOSAL_RADIUS, ChunkFlips::One, add);
+                }
             }
         }
         near.sort_by_key(|near| (near.reference, near.distance));
         near.dedup_by_key(|near| near.reference);
-        near.sort_by_key(|near| (near.distance, near.reference));
+        near.sort_by_key(|near| (near.distance, self.rank(near.reference)));
         near
     }
 
     fn by_hash_alone(&self, photo: &Photo, near: &[Near], radius: HammingDistance) -> Vec<ReferenceMatch> {
         let is_match = |near: &&Near| {
-            let known = self.references[near.reference].as_ref();
+            let known = self.known(near.reference);
             near.distance <= radius && known.is_some_and(|known| known.detail.is_none() && known.can_match())
         };
         if photo.features.quality < MIN_QUALITY {
@@ -281,13 +229,13 @@ impl PhotoIndex {
                 candidates.push(candidate);
             }
         }
-        best_of_each(candidates)
+        self.best_of_each(candidates)
     }
 
     /// The candidates by windows of the photo turned by all angles that upright windows do not bear.
     fn turned(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        if self.windows.len() == 0 {
+        if self.n_windows() == 0 {
             return candidates;
         }
         for turned in photo.sight.turned() {
@@ -298,7 +246,7 @@ impl PhotoIndex {
                 }
             }
         }
-        best_of_each(candidates)
+        self.best_of_each(candidates)
     }
 
     /// The references with most votes of these windows, among those that are looked for: those that rival the first for votes by
@@ -317,7 +265,7 @@ impl PhotoIndex {
                 || proposed.contains(&reference)
                 || self.detailed(near).take(MAX_BY_HASH).any(|near| near.reference == reference)
         };
-        let mut hits = self.windows.hits(windows, self.references.as_slice(), wanted, proposed, MAX_RIVALS);
+        let mut hits = hits(windows, self, wanted, proposed, self.limits.max_groups, MAX_RIVALS);
         let least = hits.first().map_or(0, |first| first.votes / 2);
         let n_rivals = hits.partition_point(|hit| hit.votes > least);
         self.sort_by_colour(photo, &mut hits[..n_rivals], |hit| (hit.reference, place(hit)));
@@ -329,7 +277,7 @@ impl PhotoIndex {
     /// The references that can be laid over a photo.
     fn detailed<'n>(&self, near: &'n [Near]) -> impl Iterator<Item = &'n Near> {
         let near = near.iter().take_while(|near| near.distance <= PROPOSAL_RADIUS);
-        near.filter(|near| self.has_detail(near.reference))
+        near.filter(|near| self.detail(near.reference).is_some())
     }
 
     /// Sorts rivals for a second look by how near in colour each reference is at its place: there may be more shades of one design
@@ -342,7 +290,7 @@ impl PhotoIndex {
     ) {
         let off = |rival: &T| {
             let (reference, pose) = place(rival);
-            let detail = self.references[reference].as_ref().and_then(|known| known.detail.as_ref());
+            let detail = self.detail(reference);
             let off =
                 detail.zip(pose).map(|(detail, pose)| off_colour(&detail.layout, &photo.sight.canvas, &pose));
             // Whole grey values, so that others still rank those that are nearly the same in colour.
@@ -355,7 +303,7 @@ impl PhotoIndex {
 
     /// The place of a hit in the canvas, of which one pixel of the working size takes up `across` times `down`.
     fn place(&self, hit: &Hit, across: f32, down: f32) -> Option<Pose> {
-        let detail = self.references[hit.reference].as_ref()?.detail.as_ref()?;
+        let detail = self.detail(hit.reference)?;
         let (width, height) = (f32::from(detail.width), f32::from(detail.height));
         let [a, b, c, d] = hit.a;
         Some(Pose {
@@ -367,7 +315,7 @@ impl PhotoIndex {
     /// Lays a reference over the photo at about this place and measures how it fits.
     fn second_look(&self, photo: &Photo, reference: usize, pose: Pose, votes: usize) -> Option<Candidate> {
         let sight = &*photo.sight;
-        let detail = self.references[reference].as_ref()?.detail.as_ref()?;
+        let detail = self.detail(reference)?;
         let target = Target::of(&detail.layout);
         let is_small = sight.width.max(sight.height) < SMALL;
         let distance = self.distance(photo, reference);
@@ -397,33 +345,17 @@ impl PhotoIndex {
 
     /// The smallest distance over the symmetries.
     fn distance(&self, photo: &Photo, reference: usize) -> HammingDistance {
-        let all = self.references[reference]
-            .iter()
-            .flat_map(|known| photo.dihedral.iter().map(|hash| hash.distance(&known.pdq)));
+        let known = self.known(reference).into_iter();
+        let all = known.flat_map(|known| photo.dihedral.iter().map(|hash| hash.distance(&known.pdq)));
         all.min().unwrap_or(const { HammingDistance::new(256).expect("at most 256") })
     }
-}
 
-impl Known {
-    fn of(features: &PhotoFeatures) -> Option<Self> {
-        if features.version != PhotoFeatures::VERSION {
-            return None;
-        }
-        let detail = features.detail.as_ref().and_then(Detail::from_bytes);
-        Some(Self { pdq: features.pdq, quality: features.quality, detail })
+    /// Of each reference the place where most fits exactly, by the references' order.
+    fn best_of_each(&self, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+        candidates.sort_by_key(|candidate| (self.rank(candidate.reference), usize::MAX - candidate.n_exact));
+        candidates.dedup_by_key(|candidate| candidate.reference);
+        candidates
     }
-
-    /// Whether the hash may speak for itself.
-    fn can_match(&self) -> bool {
-        self.quality >= MIN_QUALITY
-    }
-}
-
-/// Of each reference the place where most fits exactly, by position.
-fn best_of_each(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
-    candidates.sort_by_key(|candidate| (candidate.reference, usize::MAX - candidate.n_exact));
-    candidates.dedup_by_key(|candidate| candidate.reference);
-    candidates
 }
 
 /// A reference that is near by its hash.

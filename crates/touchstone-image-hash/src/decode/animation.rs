@@ -10,8 +10,8 @@ use image::{AnimationDecoder, DynamicImage, Frames, ImageDecoder, ImageFormat, L
 use touchstone_types::Quality;
 
 use super::{opaque, picture_of};
-use crate::matching::MIN_QUALITY;
 use crate::pdq::Pdq;
+use crate::references::MIN_QUALITY;
 
 /// Frames looked at, the first included; fewer where they have many pixels.
 const MAX_FRAMES: usize = 8;

@@ -8,13 +8,15 @@
 
 mod detect;
 mod hash;
+mod layers;
+mod tables;
 mod votes;
 
 pub(crate) use detect::{Level, pyramid};
-pub(crate) use hash::SIDE;
-pub(crate) use votes::{Hit, WindowIndex, WindowSource, matrix};
-
-use hash::WindowHash;
+pub(crate) use hash::{SIDE, WindowHash};
+pub(crate) use layers::{Layers, RemovedWindows};
+pub(crate) use tables::{WindowIndex, piece_bits};
+pub(crate) use votes::{Hit, WindowSource, hits, matrix};
 
 use crate::plane::Plane;
 

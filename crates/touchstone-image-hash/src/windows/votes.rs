@@ -6,17 +6,8 @@ use super::Window;
 use super::hash::{self, WindowHash};
 use crate::pdq::{SYMMETRIES, undone_by};
 
-/// Two windows that differ in more of 128 bits are not taken for the same.
-const RADIUS: u32 = 28;
-
 /// Of one reference in one orientation at most so many pairs are weighed, the nearest.
 const MAX_PAIRS: usize = 40;
-
-/// So many references, in one orientation each, are weighed: those with most pairs.
-const MAX_GROUPS: usize = 1_024;
-
-/// A piece that so many windows have in common tells none of them from the others, as a word that stands in every text.
-const MAX_COMMON: usize = 4_096;
 
 /// So many pairs at least must agree on a place.
 const MIN_VOTES: usize = 2;
@@ -27,36 +18,14 @@ const SLACK: f32 = 4.0;
 /// How far besides, as a share of the distance of the two windows that are compared: scales are known to a level only.
 const STRETCH: f32 = 0.15;
 
-/// The windows of every reference, to be looked up by a part of their hash.
-///
-/// A hash is cut into pieces, and a table of each piece holds the windows with that value: windows with one piece in common are
-/// compared in full. This finds most windows within the radius and not all (M. Norouzi et al., "Fast Search in Hamming Space with
-/// Multi-Index Hashing", CVPR 2012, say how many); a reference needs a few of its windows found, not each.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct WindowIndex {
-    /// Bits of one piece.
-    piece_bits: u32,
-    tables: Vec<Table>,
-    items: Vec<Item>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Item {
-    hash: WindowHash,
-    reference: u32,
-    window: u16,
-}
-
-/// `items[starts[value]..starts[value + 1]]` have that value.
-#[derive(Debug, Clone)]
-struct Table {
-    starts: Vec<u32>,
-    items: Vec<u32>,
-}
-
-/// Gives the windows of a reference by its position.
+/// The references that votes are for.
 pub(crate) trait WindowSource {
+    /// The windows of a reference.
     fn windows(&self, reference: usize) -> &[Window];
+    /// Where a reference stands in the order of all.
+    fn rank(&self, reference: usize) -> u64;
+    /// Visits windows whose hash is nearly `hash`: reference, number of the window and distance, perhaps more than once.
+    fn look_up(&self, hash: WindowHash, found: impl FnMut(usize, u16, u32));
 }
 
 /// A reference some of whose windows lie in a photo as if it had been laid there.
@@ -83,132 +52,64 @@ struct Pair {
     of_photo: u16,
 }
 
-impl WindowIndex {
-    /// An index of the windows of references 0 to `n`.
-    pub(crate) fn new(n: usize, source: &(impl WindowSource + ?Sized)) -> Self {
-        let items: Vec<Item> = (0..n)
-            .flat_map(|reference| {
-                source.windows(reference).iter().zip(0_u16..).map(move |(window, number)| Item {
-                    hash: window.hashes[0],
-                    reference: reference as u32,
-                    window: number,
-                })
-            })
-            .collect();
-        // Some windows for each value: fewer buckets would be crowded, more would be empty.
-        let piece_bits = (items.len().max(1).ilog2() - u32::from(items.len() > 1)).clamp(10, 16);
-        let tables =
-            (0..hash_bits() / piece_bits).map(|piece| Table::new(&items, piece, piece_bits)).collect();
-        Self { piece_bits, tables, items }
-    }
+/// The references that the photo's windows speak for, at most `max`, those with most votes first, then the nearest, then by rank.
+/// Only references that are `wanted` count, and in one orientation each only the `max_groups` with most pairs are weighed. Of those
+/// that are `proposed` there are up to `max` more, whatever else has more votes.
+pub(crate) fn hits(
+    photo: &[Window],
+    source: &impl WindowSource,
+    wanted: impl Fn(usize) -> bool,
+    proposed: &[usize],
+    max_groups: usize,
+    max: usize,
+) -> Vec<Hit> {
+    let pairs = pairs(photo, source, wanted);
+    let mut groups: Vec<&[Pair]> = pairs
+        .chunk_by(|a, b| (a.reference, a.transform) == (b.reference, b.transform))
+        .filter(|pairs| pairs.len() >= MIN_VOTES)
+        .collect();
+    // Stable, so that of groups of one size and reference those of the first transforms stay.
+    groups.sort_by_key(|pairs| (usize::MAX - pairs.len().min(MAX_PAIRS), source.rank(pairs[0].reference())));
+    let is_proposed = |pairs: &&[Pair]| proposed.contains(&pairs[0].reference());
+    let others = groups.split_off(groups.len().min(max_groups));
+    let weighed = groups.into_iter().chain(others.into_iter().filter(is_proposed));
+    let places = weighed.filter_map(|pairs| best_place(pairs, photo, source));
+    let mut hits: Vec<Hit> = places.collect();
+    hits.sort_by_key(|hit| (usize::MAX - hit.votes, hit.distances, source.rank(hit.reference)));
+    let others = hits.split_off(hits.len().min(max));
+    hits.extend(others.into_iter().filter(|hit| proposed.contains(&hit.reference)).take(max));
+    hits
+}
 
-    /// How many windows there are.
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// The references that the photo's windows speak for, at most `max`, those with most votes first, then the nearest, then by
-    /// position. Only references that are `wanted` count. Of those that are `proposed` there are up to `max` more, whatever else has
-    /// more votes.
-    pub(crate) fn hits(
-        &self,
-        photo: &[Window],
-        source: &(impl WindowSource + ?Sized),
-        wanted: impl Fn(usize) -> bool,
-        proposed: &[usize],
-        max: usize,
-    ) -> Vec<Hit> {
-        let pairs = self.pairs(photo, wanted);
-        let mut groups: Vec<&[Pair]> = pairs
-            .chunk_by(|a, b| (a.reference, a.transform) == (b.reference, b.transform))
-            .filter(|pairs| pairs.len() >= MIN_VOTES)
-            .collect();
-        // Stable, so that of groups of one size those of the first references stay.
-        groups.sort_by_key(|pairs| usize::MAX - pairs.len().min(MAX_PAIRS));
-        let is_proposed = |pairs: &&[Pair]| proposed.contains(&(pairs[0].reference as usize));
-        let others = groups.split_off(groups.len().min(MAX_GROUPS));
-        let weighed = groups.into_iter().chain(others.into_iter().filter(is_proposed));
-        let places = weighed.filter_map(|pairs| best_place(pairs, photo, source));
-        let mut hits: Vec<Hit> = places.collect();
-        hits.sort_by_key(|hit| (usize::MAX - hit.votes, hit.distances, hit.reference));
-        let others = hits.split_off(hits.len().min(max));
-        hits.extend(others.into_iter().filter(|hit| proposed.contains(&hit.reference)).take(max));
-        hits
-    }
-
-    /// All pairs of windows found, by reference and transform, the nearest first.
-    fn pairs(&self, photo: &[Window], wanted: impl Fn(usize) -> bool) -> Vec<Pair> {
-        let mut pairs = Vec::new();
-        for (window, of_photo) in photo.iter().zip(0_u16..) {
-            for (transform, number) in SYMMETRIES.into_iter().zip(0_u8..) {
-                let hash = hash::transformed(window.hashes, undone_by(transform));
-                self.look_up(hash, |item, distance| {
-                    if wanted(item.reference as usize) {
-                        let Item { reference, window, .. } = *item;
-                        pairs.push(Pair { reference, transform: number, distance, window, of_photo });
-                    }
-                });
-            }
-        }
-        // A pair is found once for each piece that it has in common.
-        pairs.sort_unstable();
-        pairs.dedup();
-        pairs
-    }
-
-    fn look_up(&self, hash: WindowHash, mut found: impl FnMut(&Item, u32)) {
-        for (piece, table) in self.tables.iter().enumerate() {
-            let common = table.with(piece_of(hash, piece as u32, self.piece_bits));
-            if common.len() > MAX_COMMON {
-                continue;
-            }
-            for &item in common {
-                let item = &self.items[item as usize];
-                let distance = (item.hash ^ hash).count_ones();
-                if distance <= RADIUS {
-                    found(item, distance);
+/// All pairs of windows found, by reference and transform, the nearest first.
+fn pairs(photo: &[Window], source: &impl WindowSource, wanted: impl Fn(usize) -> bool) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (window_of_photo, of_photo) in photo.iter().zip(0_u16..) {
+        for (transform, number) in SYMMETRIES.into_iter().zip(0_u8..) {
+            let hash = hash::transformed(window_of_photo.hashes, undone_by(transform));
+            source.look_up(hash, |reference, window, distance| {
+                if wanted(reference) {
+                    let reference = reference as u32;
+                    pairs.push(Pair { reference, transform: number, distance, window, of_photo });
                 }
-            }
+            });
         }
     }
+    // A pair is found once for each piece that it has in common.
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
 }
 
-impl Table {
-    fn new(items: &[Item], piece: u32, piece_bits: u32) -> Self {
-        let value = |item: &Item| piece_of(item.hash, piece, piece_bits);
-        let mut starts = vec![0_u32; (1 << piece_bits) + 1];
-        for item in items {
-            starts[value(item) + 1] += 1;
-        }
-        for i in 1..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        let mut next = starts.clone();
-        let mut sorted = vec![0; items.len()];
-        for (number, item) in items.iter().enumerate() {
-            let place = &mut next[value(item)];
-            sorted[*place as usize] = number as u32;
-            *place += 1;
-        }
-        Self { starts, items: sorted }
+impl Pair {
+    fn reference(&self) -> usize {
+        self.reference as usize
     }
-
-    fn with(&self, value: usize) -> &[u32] {
-        &self.items[self.starts[value] as usize..self.starts[value + 1] as usize]
-    }
-}
-
-const fn hash_bits() -> u32 {
-    WindowHash::BITS
-}
-
-fn piece_of(hash: WindowHash, piece: u32, piece_bits: u32) -> usize {
-    (hash >> (piece * piece_bits)) as usize & ((1 << piece_bits) - 1)
 }
 
 /// The place on which most pairs of one reference in one orientation agree.
-fn best_place(pairs: &[Pair], photo: &[Window], source: &(impl WindowSource + ?Sized)) -> Option<Hit> {
-    let reference = pairs[0].reference as usize;
+fn best_place(pairs: &[Pair], photo: &[Window], source: &impl WindowSource) -> Option<Hit> {
+    let reference = pairs[0].reference();
     let transform = SYMMETRIES[usize::from(pairs[0].transform)];
     let windows = source.windows(reference);
     let pairs = &pairs[..pairs.len().min(MAX_PAIRS)];
@@ -319,60 +220,31 @@ pub(crate) const fn matrix(transform: Transform) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use proptest::test_runner::RngSeed;
+    use crate::windows::tables::RADIUS;
 
     impl WindowSource for Vec<Vec<Window>> {
         fn windows(&self, reference: usize) -> &[Window] {
             &self[reference]
         }
+
+        fn rank(&self, reference: usize) -> u64 {
+            reference as u64
+        }
+
+        fn look_up(&self, hash: WindowHash, mut found: impl FnMut(usize, u16, u32)) {
+            for (reference, windows) in self.iter().enumerate() {
+                for (window, number) in windows.iter().zip(0..) {
+                    let distance = (window.hashes[0] ^ hash).count_ones();
+                    if distance <= RADIUS {
+                        found(reference, number, distance);
+                    }
+                }
+            }
+        }
     }
 
     fn window(x: f32, y: f32, level: u8, hash: WindowHash) -> Window {
         Window { x, y, level, hashes: [hash, hash.reverse_bits()] }
-    }
-
-    /// Every window of `references` that shares a piece with `hash` and is within the radius, in the plainest way.
-    fn look_up_plainly(
-        index: &WindowIndex,
-        references: &[Vec<Window>],
-        hash: WindowHash,
-    ) -> Vec<(u32, u16, u32)> {
-        let pieces = 0..hash_bits() / index.piece_bits;
-        let mut found = Vec::new();
-        for (reference, windows) in (0..).zip(references) {
-            for (number, window) in (0..).zip(windows) {
-                let piece = |hash, piece| piece_of(hash, piece, index.piece_bits);
-                let shares = pieces.clone().any(|p| piece(hash, p) == piece(window.hashes[0], p));
-                let distance = (hash ^ window.hashes[0]).count_ones();
-                if shares && distance <= RADIUS {
-                    found.push((reference, number, distance));
-                }
-            }
-        }
-        found
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 200, rng_seed: RngSeed::Fixed(5), failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn the_tables_find_what_shares_a_piece_and_nothing_else(
-            base in any::<WindowHash>(),
-            flips in prop::collection::vec(prop::collection::vec(0..128_u32, 0..40), 0..120),
-            query in prop::collection::vec(0..128_u32, 0..30),
-        ) {
-            let flipped = |flips: &[u32]| flips.iter().fold(base, |hash, bit| hash ^ 1 << bit);
-            let windows: Vec<Window> = flips.iter().map(|flips| window(1.0, 1.0, 0, flipped(flips))).collect();
-            let references: Vec<Vec<Window>> = windows.chunks(7).map(<[Window]>::to_vec).collect();
-            let index = WindowIndex::new(references.len(), &references);
-            let hash = flipped(&query);
-            let mut found = Vec::new();
-            index.look_up(hash, |item, distance| found.push((item.reference, item.window, distance)));
-            found.sort_unstable();
-            found.dedup();
-            prop_assert_eq!(found, look_up_plainly(&index, &references, hash));
-        }
     }
 
     /// Windows with unlike hashes at places that no symmetry exchanges.
@@ -394,25 +266,23 @@ mod tests {
             .iter()
             .map(|w| Window { level: w.level + 2, x: w.x / 0.64 + 5.0, y: w.y / 0.64 + 9.0, ..*w })
             .collect();
-        let index = WindowIndex::new(references.len(), &references);
-        let hits = index.hits(&shifted, &references, |_| true, &[], 4);
-        assert_eq!((hits[0].reference, hits[0].transform, hits[0].votes), (1, Transform::None, 5));
+        let found = hits(&shifted, &references, |_| true, &[], 8, 4);
+        assert_eq!((found[0].reference, found[0].transform, found[0].votes), (1, Transform::None, 5));
         let near = |value: f32, expected: f32| (value - expected).abs() < 0.01;
         let expected = [1.0 / 0.64, 0.0, 0.0, 1.0 / 0.64];
-        assert!(hits[0].a.iter().zip(expected).all(|(a, e)| near(*a, e)), "{:?}", hits[0]);
-        assert!(near(hits[0].b[0], 5.0) && near(hits[0].b[1], 9.0), "{:?}", hits[0]);
-        assert_eq!(index.hits(&shifted, &references, |reference| reference == 0, &[], 4), []);
+        assert!(found[0].a.iter().zip(expected).all(|(a, e)| near(*a, e)), "{:?}", found[0]);
+        assert!(near(found[0].b[0], 5.0) && near(found[0].b[1], 9.0), "{:?}", found[0]);
+        assert_eq!(hits(&shifted, &references, |reference| reference == 0, &[], 8, 4), []);
     }
 
     #[test]
     fn windows_at_places_that_do_not_agree_do_not_add_up() {
         let references = vec![reference()];
-        let index = WindowIndex::new(1, &references);
         let scattered: Vec<Window> = (0..)
             .zip(&references[0])
             .map(|(k, w)| Window { x: 400.0 - w.x * (k as f32 - 2.0), y: w.x, ..*w })
             .collect();
-        let votes = index.hits(&scattered, &references, |_| true, &[], 4).first().map_or(0, |hit| hit.votes);
+        let votes = hits(&scattered, &references, |_| true, &[], 8, 4).first().map_or(0, |hit| hit.votes);
         assert!(votes <= 2, "{votes}");
     }
 }
