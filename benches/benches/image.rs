@@ -159,7 +159,7 @@ fn match_all(criterion: &mut Criterion, name: &str, references: &[Vec<u8>], phot
     let scan = LinearScan::new(made.iter().map(|features| features.pdq).collect());
     let index = PhotoIndex::new(made);
     let score = PhotoScore::default();
-    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score };
+    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score, only_proposed: false };
     let both = |file: &[u8]| photo(file, &limits).map(|photo| index.matches(&photo, &settings, &[]));
     let is_found = |(own, file): (usize, &Vec<u8>)| {
         both(file).is_ok_and(|found| found.iter().any(|found| found.reference == own))

@@ -104,7 +104,7 @@ fn states(c: &mut Criterion, name: &str, n: usize, originals: &[PhotoFeatures]) 
 
     let shown = photo(&picture(3), &DecodeLimits::default()).expect("just written");
     let score = PhotoScore::default();
-    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score };
+    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score, only_proposed: false };
     let mut group = c.benchmark_group(name);
     group.sample_size(10);
     for (state, snapshot) in [("after a merge", &fresh), (&*format!("{N_PENDING} pending"), &pending)] {

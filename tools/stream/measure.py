@@ -188,7 +188,7 @@ def with_photos(args, count, rate, pictures, **more):
     port = 28300
     settings = f'[photos]\ntest_origins = ["http://127.0.0.1:{port}"]\nmax_fetches = 256\nmax_fetches_per_host = 256\n'
     policy = args.work / "policy.toml"
-    policy.write_text('photo_search = "proposed"\n' + (ROOT / "config/policy.toml").read_text())
+    policy.write_text((ROOT / "config/policy.toml").read_text().replace('search = "all"', 'search = "proposed"'))
     settings += f'[policy]\npath = "{policy}"\n[limits]\nmax_in_flight = 8192\n'
     options = ["--listings", args.listings, "--count", count, "--rate", rate, "--watch", "--photos", 1]
     options += ["--photo-host", f"127.0.0.1:{port}", "--photo-latency-ms", 20, "--photo-slow", 0.05, "--photo-dead", 0.01]
@@ -295,7 +295,8 @@ def peer(cluster, args):
                 worker.stop()
             else:
                 command = [args.peer_python, ROOT / "benches/peer/worker.py", *args.peer_options.split()]
-                command += ["--bootstrap", cluster.bootstrap, "--topic-prefix", f"{stage.name}.", "--group", stage.name]
+                command += ["--bootstrap", cluster.bootstrap, "--group", stage.name, "--dead-letters", f"{stage.name}.dlq"]
+                command += [part for name in ("listings", "catalog", "verdicts", "review") for part in (f"--{name}", f"{stage.name}.{name}")]
                 out = run(*command, "--count", args.count, "--json", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
                 figures = json.loads(out.strip().splitlines()[-1])
             stage.verify()

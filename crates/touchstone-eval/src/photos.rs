@@ -56,7 +56,7 @@ struct Query {
 pub fn eval_photos(folder: &Path, score: &PhotoScore) -> Result<FormReport, EvalError> {
     let files = PhotosFolder::read(folder)?;
     let index = PhotoIndex::new(files.references.iter().cloned());
-    let settings = MatchSettings { radius: DEFAULT_RADIUS, score };
+    let settings = MatchSettings { radius: DEFAULT_RADIUS, score, only_proposed: false };
     let limits = DecodeLimits::default();
     let mut shares = Shares::default();
     let mut named: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();

@@ -50,7 +50,7 @@
 //! # let listing_file = encoded(&image::imageops::flip_horizontal(&cropped), image::ImageFormat::Jpeg);
 //! let limits = DecodeLimits::default();
 //! let index = PhotoIndex::new([features(&reference_file, &limits)?]);
-//! let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default() };
+//! let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default(), only_proposed: false };
 //! let found = index.matches(&photo(&listing_file, &limits)?, &settings, &[]);
 //! assert_eq!(found[0].reference, 0);
 //! assert_eq!(found[0].alteration.to_string(), "mirror+crop");

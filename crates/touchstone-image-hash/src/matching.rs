@@ -57,6 +57,9 @@ pub struct MatchSettings<'a> {
     pub radius: HammingDistance,
     /// What tells copies from the rest.
     pub score: &'a PhotoScore,
+    /// Whether only references that are proposed, or near by hash, are looked at closely, however few there are: that takes less time
+    /// and finds fewer altered copies.
+    pub only_proposed: bool,
 }
 
 /// A reference that a photo shows.
@@ -98,6 +101,21 @@ pub struct Candidate {
     n_exact: usize,
 }
 
+/// The references that a photo is held against.
+struct Search<'a> {
+    near: &'a [Near],
+    proposed: &'a [usize],
+    /// The only ones that are looked for by windows; without it, all.
+    wanted: Option<Vec<usize>>,
+}
+
+impl Search<'_> {
+    /// Whether nothing is looked for by windows.
+    fn is_for_nothing(&self) -> bool {
+        self.wanted.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
 impl References {
     /// See [`PhotoIndex::searches_all`](crate::PhotoIndex::searches_all).
     pub(crate) fn searches_all(&self) -> bool {
@@ -123,6 +141,7 @@ impl References {
         proposed: &[usize],
     ) -> Vec<ReferenceMatch> {
         let near = self.near(photo, settings.radius);
+        let search = self.search(&near, proposed, settings.only_proposed);
         let told = |candidates: Vec<Candidate>| -> Vec<(f32, ReferenceMatch)> {
             let scored = candidates.iter().filter_map(|candidate| {
                 let score = settings.score.probability(&candidate.measures);
@@ -131,10 +150,10 @@ impl References {
             });
             scored.collect()
         };
-        let mut found = told(self.upright(photo, &near, proposed));
+        let mut found = told(self.upright(photo, &search));
         found.extend(self.by_hash_alone(photo, &near, settings.radius).into_iter().map(|m| (0.0, m)));
         if found.is_empty() {
-            found = told(self.turned(photo, &near, proposed));
+            found = told(self.turned(photo, &search));
         }
         found.sort_by(|(off, a), (other_off, b)| {
             let rank = |m: &ReferenceMatch| (m.distance, self.rank(m.reference));
@@ -147,9 +166,20 @@ impl References {
     /// See [`PhotoIndex::candidates`](crate::PhotoIndex::candidates).
     pub(crate) fn candidates(&self, photo: &Photo, proposed: &[usize]) -> Vec<Candidate> {
         let near = self.near(photo, DEFAULT_RADIUS);
-        let mut candidates = self.upright(photo, &near, proposed);
-        candidates.extend(self.turned(photo, &near, proposed));
+        let search = self.search(&near, proposed, false);
+        let mut candidates = self.upright(photo, &search);
+        candidates.extend(self.turned(photo, &search));
         self.best_of_each(candidates)
+    }
+
+    /// What is looked for by windows.
+    fn search<'s>(&self, near: &'s [Near], proposed: &'s [usize], only_proposed: bool) -> Search<'s> {
+        let some = || {
+            let by_hash = self.detailed(near).take(MAX_BY_HASH).map(|near| near.reference);
+            by_hash.chain(proposed.iter().copied()).collect()
+        };
+        let wanted = (only_proposed || !self.searches_all()).then(some);
+        Search { near, proposed, wanted }
     }
 
     /// The references nearest to the photo by hash, each in its nearest orientation: the nearest first.
@@ -199,12 +229,12 @@ impl References {
     }
 
     /// The candidates by the whole-picture hash and by windows as the photo stands, and by their symmetries.
-    fn upright(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
+    fn upright(&self, photo: &Photo, search: &Search<'_>) -> Vec<Candidate> {
+        let Search { near, proposed, .. } = *search;
         let sight = &*photo.sight;
         let (width, height) = (sight.canvas.width() as f32, sight.canvas.height() as f32);
         let (across, down) = (width / sight.width, height / sight.height);
-        let hits =
-            self.hits(photo, &sight.windows, near, proposed, MAX_LOOKS, |hit| self.place(hit, across, down));
+        let hits = self.hits(photo, &sight.windows, search, MAX_LOOKS, |hit| self.place(hit, across, down));
         let votes = |reference: usize| {
             hits.iter().filter(|hit| hit.reference == reference).map(|hit| hit.votes).max().unwrap_or(0)
         };
@@ -233,14 +263,14 @@ impl References {
     }
 
     /// The candidates by windows of the photo turned by all angles that upright windows do not bear.
-    fn turned(&self, photo: &Photo, near: &[Near], proposed: &[usize]) -> Vec<Candidate> {
+    fn turned(&self, photo: &Photo, search: &Search<'_>) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        if self.n_windows() == 0 {
+        if self.n_windows() == 0 || search.is_for_nothing() {
             return candidates;
         }
         for turned in photo.sight.turned() {
             let place = |hit: &Hit| Some(turned.turned_back(&self.place(hit, 1.0, 1.0)?));
-            for hit in self.hits(photo, &turned.windows, near, proposed, MAX_TURNED, place) {
+            for hit in self.hits(photo, &turned.windows, search, MAX_TURNED, place) {
                 if let Some(pose) = place(&hit) {
                     candidates.extend(self.second_look(photo, hit.reference, pose, hit.votes));
                 }
@@ -255,16 +285,16 @@ impl References {
         &self,
         photo: &Photo,
         windows: &[Window],
-        near: &[Near],
-        proposed: &[usize],
+        search: &Search<'_>,
         max: usize,
         place: impl Fn(&Hit) -> Option<Pose>,
     ) -> Vec<Hit> {
-        let wanted = |reference: usize| {
-            self.searches_all()
-                || proposed.contains(&reference)
-                || self.detailed(near).take(MAX_BY_HASH).any(|near| near.reference == reference)
-        };
+        if search.is_for_nothing() {
+            return Vec::new();
+        }
+        let Search { proposed, ref wanted, .. } = *search;
+        let wanted =
+            |reference: usize| wanted.as_ref().is_none_or(|wanted: &Vec<usize>| wanted.contains(&reference));
         let mut hits = hits(windows, self, wanted, proposed, self.limits.max_groups, MAX_RIVALS);
         let least = hits.first().map_or(0, |first| first.votes / 2);
         let n_rivals = hits.partition_point(|hit| hit.votes > least);

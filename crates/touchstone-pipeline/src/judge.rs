@@ -6,7 +6,7 @@ use touchstone_image_hash::{MatchSettings, Photo};
 use touchstone_text::TextFindings;
 use touchstone_types::{
     CatalogKey, Completeness, Decision, Evidence, Flag, JudgedPhoto, Listing, ListingStatus, Missing,
-    PhotoFailure, PhotoMatch, Probability, ProductMatch, Reason, Verdict, flag_id,
+    PhotoFailure, PhotoMatch, PhotoSearch, Probability, ProductMatch, Reason, Verdict, flag_id,
 };
 
 use crate::authorisation::{Authorisation, authorisation};
@@ -83,7 +83,11 @@ struct Seen {
 }
 
 fn look(listing: &Listing, photos: &[PhotoInput], text: &TextFindings, context: &Context) -> Seen {
-    let settings = MatchSettings { radius: context.policy.photo_radius(), score: context.photo_score() };
+    let settings = MatchSettings {
+        radius: context.policy.photo_radius(),
+        score: context.photo_score(),
+        only_proposed: context.policy.only_proposed_photos(),
+    };
     // In a catalog too large for a second look at every reference, the products that the text is about get one.
     let of_product =
         |found: &ProductMatch| CatalogKey::Product(found.brand_id.clone(), found.product_id.clone());
@@ -222,7 +226,13 @@ impl<'a> Case<'a> {
         verdict.completeness = if missing.is_empty() { Completeness::Full } else { Completeness::Partial };
         verdict.missing = missing;
         let snapshot = &self.context.snapshot;
-        verdict.photo_search = (!self.seen.judged.is_empty()).then(|| snapshot.photo_search());
+        verdict.photo_search = (!self.seen.judged.is_empty()).then(|| {
+            let search = snapshot.photo_search();
+            match self.context.policy.only_proposed_photos() {
+                true if search == PhotoSearch::All => PhotoSearch::Proposed,
+                _ => search,
+            }
+        });
         verdict
     }
 

@@ -117,11 +117,29 @@ impl Brand {
 struct Photos {
     max_distance: u16,
     max_images: usize,
+    /// Not named in the canonical form unless it is set: policies of before keep their hash.
+    #[serde(skip_serializing_if = "PhotosSearched::is_all")]
+    search: PhotosSearched,
+}
+
+/// Which reference photos a listing's photo is held against closely.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PhotosSearched {
+    #[default]
+    All,
+    Proposed,
+}
+
+impl PhotosSearched {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
 }
 
 impl Default for Photos {
     fn default() -> Self {
-        Self { max_distance: 31, max_images: 16 }
+        Self { max_distance: 31, max_images: 16, search: PhotosSearched::All }
     }
 }
 
@@ -240,6 +258,12 @@ impl Policy {
     /// How many photos of a listing are looked at; the rest are `not_fetched`.
     pub fn max_images(&self) -> usize {
         self.photos.max_images
+    }
+
+    /// Whether a listing's photo is held closely only against the photos of products that its text is about, and against those near
+    /// by hash.
+    pub fn only_proposed_photos(&self) -> bool {
+        self.photos.search == PhotosSearched::Proposed
     }
 
     /// The settings in a canonical form: what is hashed into `versions.policy`, so that comments and layout do not count.

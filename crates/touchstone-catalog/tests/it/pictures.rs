@@ -24,6 +24,7 @@ pub(crate) fn features(name: &str) -> PhotoFeatures {
 
 /// What a picture matches at the default settings.
 pub(crate) fn matches(snapshot: &Snapshot, name: &str) -> Vec<PhotoMatch> {
-    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default() };
+    let settings =
+        MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default(), only_proposed: false };
     snapshot.photo_matches(0, &photo(name), &settings, &[])
 }

@@ -94,7 +94,8 @@ fn image_lookup(file: &Path, radius: u16, options: &Options) -> Outcome {
         .with_context(|| format!("cannot use {}", file.display()))
         .or_bad_input()?;
     let (snapshot, score) = (setup.context.snapshot(), setup.context.photo_score());
-    let mut found = snapshot.photo_matches(0, &photo, &MatchSettings { radius, score }, &[]);
+    let mut found =
+        snapshot.photo_matches(0, &photo, &MatchSettings { radius, score, only_proposed: false }, &[]);
     found.truncate(options.top.get());
     let head = ["score", "distance", "done to it", "shown", "bank", "reference", "title"];
     let mut rows = table(&head, head.len());
@@ -154,7 +155,7 @@ fn nothing_near(snapshot: &Snapshot, photo: &Photo, score: &PhotoScore) -> Strin
     let any_radius = HammingDistance::new(256).unwrap_or(DEFAULT_RADIUS);
     let lenient = PhotoScore::new(*score.weights(), score.intercept(), 0.0);
     let nearest = lenient.as_ref().and_then(|score| {
-        let settings = MatchSettings { radius: any_radius, score };
+        let settings = MatchSettings { radius: any_radius, score, only_proposed: false };
         snapshot.photo_matches(0, photo, &settings, &[]).into_iter().next()
     });
     let Some(nearest) = nearest else { return "NOTHING MATCHES, and no reference comes near".to_owned() };

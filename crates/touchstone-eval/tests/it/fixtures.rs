@@ -61,7 +61,8 @@ fn copies_match_what_they_were_made_from_and_nothing_else_matches() {
     let is_reference = |name: &str| !name.starts_with("seller-") && !name.starts_with("own-");
     let references: Vec<&String> = photos.keys().filter(|name| is_reference(name)).collect();
     let index = PhotoIndex::new(references.iter().map(|name| photos[*name].features.clone()));
-    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default() };
+    let settings =
+        MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default(), only_proposed: false };
     for (name, photo) in &photos {
         let matches = index.matches(photo, &settings, &[]).into_iter();
         let found: Vec<(&str, String)> =

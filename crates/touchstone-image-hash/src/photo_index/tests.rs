@@ -142,7 +142,8 @@ fn change() -> impl Strategy<Value = Change> {
 
 /// What can be asked of an index about a photo, by names.
 fn answers(index: &PhotoIndex, photo: &Photo, proposed: &[usize]) -> (Vec<ReferenceMatch>, Vec<Candidate>) {
-    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default() };
+    let settings =
+        MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default(), only_proposed: false };
     let proposed: Vec<usize> =
         proposed.iter().flat_map(|name| index.slots(|other| other.cmp(name))).collect();
     let mut matches = index.matches(photo, &settings, &proposed);

@@ -64,7 +64,11 @@ fn listing_photo(picture: &RgbImage) -> Photo {
 
 fn matches(index: &PhotoIndex, picture: &RgbImage) -> Vec<ReferenceMatch> {
     let score = PhotoScore::default();
-    index.matches(&listing_photo(picture), &MatchSettings { radius: DEFAULT_RADIUS, score: &score }, &[])
+    index.matches(
+        &listing_photo(picture),
+        &MatchSettings { radius: DEFAULT_RADIUS, score: &score, only_proposed: false },
+        &[],
+    )
 }
 
 fn scaled(picture: &RgbImage, factor: f32) -> RgbImage {
@@ -245,7 +249,7 @@ fn dyed(number: u32) -> RgbImage {
 fn the_colours_of_one_product_do_not_crowd_each_other_out() {
     let index = PhotoIndex::new((0..16).map(|number| reference(&dyed(number))));
     let score = PhotoScore::default();
-    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score };
+    let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score, only_proposed: false };
     for number in [0, 5, 10, 15] {
         let photo = listing_photo(&framed(&dyed(number), 40, WHITE));
         let found = index.matches(&photo, &settings, &[]);
@@ -310,7 +314,7 @@ fn a_hash_alone_is_found_within_any_radius() {
     let photo = listing_photo(&picture);
     let found = |bits: u16| {
         let radius = HammingDistance::new(bits).unwrap();
-        index.matches(&photo, &MatchSettings { radius, score: &score }, &[]).len()
+        index.matches(&photo, &MatchSettings { radius, score: &score, only_proposed: false }, &[]).len()
     };
     let distance = photo.dihedral.iter().map(|hash| hash.distance(&pdq)).min().unwrap().bits();
     assert!(distance > 72, "{distance}");
@@ -376,7 +380,7 @@ proptest! {
         features.detail = touchstone_types::PhotoDetail::new(bytes);
         let index = PhotoIndex::new([features]);
         let score = PhotoScore::default();
-        let settings = MatchSettings { radius: HammingDistance::new(256).unwrap(), score: &score };
+        let settings = MatchSettings { radius: HammingDistance::new(256).unwrap(), score: &score, only_proposed: false };
         index.matches(&listing_photo(&scaled(&picture, 0.4)), &settings, &[]);
     }
 }
