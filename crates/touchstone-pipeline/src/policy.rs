@@ -320,6 +320,14 @@ mod tests {
     }
 
     #[test]
+    fn photos_are_searched_widely_unless_the_policy_says_otherwise() {
+        let policy = |text: &str| Policy::parse("policy.toml", text).unwrap();
+        assert!(!policy("").only_proposed_photos() && !Policy::builtin().only_proposed_photos());
+        assert!(policy("[photos]\nsearch = \"proposed\"").only_proposed_photos());
+        assert!(Policy::parse("policy.toml", "[photos]\nsearch = \"some\"").is_err());
+    }
+
+    #[test]
     fn the_narrowest_layer_that_says_something_counts() {
         let text = "[default]\nreview_threshold = 0.6\n[brands.a]\nautomation = true\n\
                     [brands.a.categories.ink]\nreview_threshold = 0.3\n";

@@ -384,3 +384,20 @@ proptest! {
         index.matches(&listing_photo(&scaled(&picture, 0.4)), &settings, &[]);
     }
 }
+
+#[test]
+fn only_what_is_proposed_is_laid_over_a_photo_if_so_wished() {
+    let index = index();
+    let score = PhotoScore::default();
+    let found = |picture: &RgbImage, proposed: &[usize]| -> Vec<usize> {
+        let settings = MatchSettings { radius: DEFAULT_RADIUS, score: &score, only_proposed: true };
+        let matches = index.matches(&listing_photo(picture), &settings, proposed);
+        matches.iter().map(|found| found.reference).collect()
+    };
+    let (whole, crop) = (scaled(&product(3), 0.6), cropped(&product(3), 36, 20, 30, 48));
+    assert_eq!(found(&whole, &[]), [3], "near by hash");
+    assert_eq!((found(&crop, &[]), found(&crop, &[5])), (vec![], vec![]));
+    assert_eq!(found(&crop, &[5, 3]), [3]);
+    let tilted = tilted(&framed(&product(3), 70, WHITE), 15.0);
+    assert_eq!((found(&tilted, &[]), found(&tilted, &[3])), (vec![], vec![3]));
+}
