@@ -1,11 +1,12 @@
 //! One state of a catalog with many reference photos after another: a photo changed, with and without changes pending, the merge of
-//! these, and a photo searched for in each state.
+//! these, a photo searched for in each state, and the compiled catalog opened.
 //!
 //! `cargo bench -p touchstone-benches --bench photos`
 
 use std::hint::black_box;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::{Rgb, RgbImage};
 use touchstone_catalog::{Catalog, Snapshot};
@@ -124,6 +125,10 @@ fn states(c: &mut Criterion, name: &str, n: usize, originals: &[PhotoFeatures]) 
         });
     }
     group.bench_function(format!("merge {N_PENDING} pending"), |bencher| bencher.iter(|| pending.merged()));
+    let bytes = Bytes::from(fresh.to_bytes());
+    group.bench_function("open the compiled catalog", |bencher| {
+        bencher.iter(|| Snapshot::from_bytes(&bytes, &lexicon).expect("just compiled"));
+    });
     group.finish();
 }
 
