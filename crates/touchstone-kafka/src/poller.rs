@@ -1,5 +1,6 @@
 //! The thread that reads listings: it never works on them, never waits for long, and alone runs the group's callbacks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,13 @@ pub(crate) enum PollerEnd {
     Failed(Error),
 }
 
+/// What has been paused. The client library remembers it of a partition that goes away and comes back.
+#[derive(Debug, Default)]
+struct Pauses {
+    is_paused: bool,
+    partitions: BTreeSet<i32>,
+}
+
 pub(crate) struct Poller {
     pub(crate) consumer: Arc<GroupConsumer>,
     pub(crate) topic: Arc<str>,
@@ -62,7 +70,7 @@ impl Poller {
         if let Err(source) = self.consumer.subscribe(&[&self.topic]) {
             return PollerEnd::Failed(Error::kafka(format!("subscribe to {}", self.topic))(source));
         }
-        let mut paused = false;
+        let mut pauses = Pauses::default();
         loop {
             self.pulse.beat();
             if self.desk.board.has_ended() {
@@ -72,7 +80,7 @@ impl Poller {
                 return self.drain();
             }
             let step = self
-                .keep_within_bounds(&mut paused)
+                .keep_within_bounds(&mut pauses)
                 .map_err(|error| Self::rebuild(&error))
                 .and_then(|()| self.poll_once());
             if let Err(end) = step {
@@ -82,15 +90,15 @@ impl Poller {
     }
 
     /// Pauses the whole worker when it is full and stays full, and resumes it when half of it is empty.
-    fn keep_within_bounds(&self, paused: &mut bool) -> Result<(), KafkaError> {
-        if self.consumer.context().assignment_changed.swap(false, Ordering::Relaxed) && *paused {
-            // New partitions are not paused. The old ones are paused twice, which does no harm.
-            self.pause()?;
+    fn keep_within_bounds(&self, pauses: &mut Pauses) -> Result<(), KafkaError> {
+        if self.consumer.context().assignment_changed.swap(false, Ordering::Relaxed) {
+            // New partitions are not paused, but those that went while they were paused come back so. To pause twice does no harm.
+            if pauses.is_paused { self.pause(pauses)? } else { self.resume(pauses)? }
         }
-        if *paused {
+        if pauses.is_paused {
             if self.gate.is_half_empty() {
-                *paused = false;
-                self.consumer.resume(&self.owned())?;
+                pauses.is_paused = false;
+                self.resume(pauses)?;
                 tracing::debug!("reading again");
             }
             return Ok(());
@@ -98,9 +106,9 @@ impl Poller {
         let since = Instant::now();
         while self.gate.is_full() && !self.stop.load(Ordering::Relaxed) {
             if since.elapsed() >= WAIT_FOR_ROOM {
-                *paused = true;
+                pauses.is_paused = true;
                 tracing::debug!(n_in_flight = self.gate.n_inside(), "full: reading paused");
-                return self.pause();
+                return self.pause(pauses);
             }
             thread::park_timeout(Duration::from_millis(2));
         }
@@ -192,7 +200,7 @@ impl Poller {
     /// Stops taking, lets everything in hand be finished and committed, and leaves the group.
     fn drain(&self) -> PollerEnd {
         tracing::info!(n_in_flight = self.gate.n_inside(), "stopping: finishing what is in hand");
-        if let Err(error) = self.pause() {
+        if let Err(error) = self.pause(&mut Pauses::default()) {
             tracing::warn!(%error, "pausing");
         }
         let deadline = Instant::now() + self.drain_limit;
@@ -216,15 +224,28 @@ impl Poller {
         }
     }
 
-    fn pause(&self) -> Result<(), KafkaError> {
-        self.consumer.pause(&self.owned())
+    fn pause(&self, pauses: &mut Pauses) -> Result<(), KafkaError> {
+        let owned = self.desk.board.partitions();
+        self.consumer.pause(&self.list(&owned))?;
+        pauses.partitions.extend(owned);
+        Ok(())
     }
 
-    fn owned(&self) -> TopicPartitionList {
-        let partitions = self.desk.board.partitions();
+    /// Resumes what is owned and was paused, in this ownership or an earlier one.
+    fn resume(&self, pauses: &mut Pauses) -> Result<(), KafkaError> {
+        let owned = self.desk.board.partitions();
+        let paused: Vec<i32> = owned.into_iter().filter(|p| pauses.partitions.contains(p)).collect();
+        if !paused.is_empty() {
+            self.consumer.resume(&self.list(&paused))?;
+        }
+        pauses.partitions.retain(|partition| !paused.contains(partition));
+        Ok(())
+    }
+
+    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
-            list.add_partition(&self.topic, partition);
+            list.add_partition(&self.topic, *partition);
         }
         list
     }

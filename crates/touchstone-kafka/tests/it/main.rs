@@ -17,6 +17,7 @@ mod replay;
 mod seeded;
 mod seeded_faults;
 mod simulated;
+mod slow_photos;
 mod steps;
 mod stopping;
 mod support;

@@ -95,6 +95,6 @@ async fn a_frozen_worker_that_wakes_up_writes_nothing_twice() -> Result<()> {
     Ok(())
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
