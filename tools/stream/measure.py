@@ -163,7 +163,7 @@ def text(cluster, args):
     for transactions in [True, False] * args.rounds:
         stage = Stage(cluster, args)
         stage.load("--listings", args.listings, "--count", args.count)
-        worker = Worker(stage, transactions=transactions)
+        worker = Worker(stage, args.settings, transactions=transactions)
         figures = drain(stage, [worker], args.count)
         worker.stop()
         if transactions:
@@ -311,6 +311,7 @@ def main():
     parser.add_argument("--listings", required=True)
     parser.add_argument("--ten-catalog", help="ten times as many products, for ten_times")
     parser.add_argument("--big-catalog", help="a million products, for million")
+    parser.add_argument("--settings", default="", help="more TOML for the worker, for text")
     parser.add_argument("--peer-python", default="python3")
     parser.add_argument("--peer-options", default="")
     parser.add_argument("--nodes", type=int, default=1, choices=[1, 3])

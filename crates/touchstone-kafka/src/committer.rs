@@ -24,7 +24,7 @@ use crate::settings::TopicNames;
 use crate::stage::Desk;
 
 /// So many results are committed without waiting for more.
-const ENOUGH: usize = 1_000;
+const ENOUGH: usize = 2_000;
 
 /// What goes into one transaction at most, in bytes of records.
 const MAX_BURST_BYTES: usize = 8 << 20;
