@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use touchstone_fetch::{FetchError, Fetcher};
 use touchstone_image_hash::{DecodeLimits, Photo, photo};
@@ -16,6 +17,8 @@ use crate::settings::PhotoSettings;
 pub(crate) struct Photographer {
     fetcher: Fetcher,
     deadline: Duration,
+    /// One for each listing whose photos are being fetched: as many as photos at once.
+    turns: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -25,11 +28,19 @@ pub(crate) type Fetched = Vec<(usize, Result<Photo, PhotoFailure>)>;
 impl Photographer {
     pub(crate) fn new(settings: &PhotoSettings, metrics: Arc<Metrics>) -> Result<Arc<Self>, FetchError> {
         let fetcher = Fetcher::new(&settings.fetch_settings())?;
-        Ok(Arc::new(Self { fetcher, deadline: settings.deadline(), metrics }))
+        let turns = Arc::new(Semaphore::new(settings.max_fetches.get()));
+        Ok(Arc::new(Self { fetcher, deadline: settings.deadline(), turns, metrics }))
+    }
+
+    /// Waits for a listing's turn. How long that takes is this worker's own doing, a backlog for example, so no deadline runs yet:
+    /// what waits is bounded by the gate.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
     /// Fetches the photos that a listing only names. All of them together have the one deadline of the settings, in which
-    /// waiting for a turn counts.
+    /// waiting for hosts and for one another counts.
     ///
     /// # Errors
     /// A panic in fetching or decoding.

@@ -144,7 +144,8 @@ impl Default for TopicNames {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CatalogSettings {
-    /// A folder of this worker's own, relative to the settings file, for a local snapshot of the catalog topic: with it a restart reads only what is new. Without one the topic is read from its beginning each time.
+    /// A folder of this worker's own, relative to the settings file, for a local snapshot of the catalog topic: with it a restart reads
+    /// only what is new. Without one the topic is read from its beginning each time.
     pub snapshot_path: Option<PathBuf>,
 }
 
@@ -171,7 +172,7 @@ pub struct PhotoSettings {
     pub allow_ports: Vec<u16>,
     /// `http://127.0.0.1:PORT`: exempt from the https and address rules. For tests only.
     pub test_origins: Vec<String>,
-    /// How many photos are fetched at the same time; default 32.
+    /// How many photos are fetched at the same time, and for how many listings; default 32.
     pub max_fetches: NonZeroUsize,
     /// How many photos are fetched from one host at the same time; default 4.
     pub max_fetches_per_host: NonZeroUsize,

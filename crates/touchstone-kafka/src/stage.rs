@@ -129,6 +129,10 @@ impl Stages {
     fn fetch(self: &Arc<Self>, input: Input, listing: Box<Listing>, max_images: usize) {
         let stages = Arc::clone(self);
         self.runtime.spawn(async move {
+            let _turn = stages.photographer.turn().await;
+            if input.slot.is_void() {
+                return;
+            }
             match stages.photographer.fetch(&listing, max_images).await {
                 Ok(fetched) => stages.queue.push_first(Task::Fetched(input, listing, fetched)),
                 Err(error) => {

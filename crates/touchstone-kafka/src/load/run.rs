@@ -99,7 +99,9 @@ pub fn run(
     let matching = Arc::new(Matching::default());
     let sender = LoadSender::new(settings, Arc::clone(&matching), options.watch)?;
     let (cpu, started, stop) = (process_cpu(), Instant::now(), AtomicBool::new(false));
-    let load = Load { options, matching: &matching, sender, started, stop: &stop, progress, told: started };
+    let (matched, warm) = (&*matching, Duration::ZERO);
+    let load =
+        Load { options, matching: matched, sender, started, warm, stop: &stop, progress, told: started };
     let mut report = thread::scope(|scope| {
         let watching = watcher.as_ref().map(|watcher| {
             let (matching, stop) = (&matching, &stop);
@@ -132,6 +134,8 @@ struct Load<'a, F> {
     matching: &'a Matching,
     sender: LoadSender,
     started: Instant,
+    /// How long the first message took: it opens the connections, and the pace begins after it.
+    warm: Duration,
     /// Ends the watching.
     stop: &'a AtomicBool,
     progress: F,
@@ -164,7 +168,7 @@ impl<F: FnMut(&Progress)> Load<'_, F> {
         let mut n_may_go = 0;
         for message in mix {
             while n_may_go == 0 {
-                match pace.step(self.started.elapsed()) {
+                match pace.step(self.started.elapsed().saturating_sub(self.warm)) {
                     Step::Go(n) => n_may_go = n,
                     Step::Rest(rest) => {
                         thread::sleep(rest);
@@ -175,13 +179,17 @@ impl<F: FnMut(&Progress)> Load<'_, F> {
             self.sender.send(&message, self.started.elapsed())?;
             (n_may_go, report.n_sent) = (n_may_go - 1, report.n_sent + 1);
             *report.kinds.entry(message.kind).or_default() += 1;
+            if report.n_sent == 1 {
+                self.sender.flush()?;
+                self.warm = self.started.elapsed();
+            }
             if report.n_sent.is_multiple_of(BATCH) {
                 self.sender.check()?;
                 self.tell(report.n_sent);
             }
         }
         self.sender.flush()?;
-        report.sending = self.started.elapsed();
+        report.sending = self.started.elapsed().saturating_sub(self.warm);
         report.total = report.sending;
         Ok(report)
     }
@@ -206,7 +214,7 @@ impl<F: FnMut(&Progress)> Load<'_, F> {
         report.n_missing = report.n_sent.saturating_sub(counts.n_ended());
         report.latency = self.matching.latency();
         if report.latency.is_some() {
-            report.total = Duration::from_micros(last_us);
+            report.total = Duration::from_micros(last_us).saturating_sub(self.warm);
         }
         report
     }

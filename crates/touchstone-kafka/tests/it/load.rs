@@ -54,7 +54,7 @@ async fn every_message_is_found_again_as_verdict_or_dead_letter() -> Result<()> 
     assert_eq!(report.kinds.values().sum::<u64>(), 3_000);
     let latency = report.latency.unwrap();
     assert!(latency.p50 <= latency.p90 && latency.p90 <= latency.p99 && latency.p999 <= latency.max);
-    assert!(Duration::ZERO < latency.p50 && latency.max <= report.total);
+    assert!(Duration::ZERO < latency.p50 && latency.p999 <= report.total);
     let ledger = stage.wait_done(3_000, LIMIT)?;
     assert_eq!(
         (ledger.violations, ledger.n_verdicts, ledger.n_dead_letters),
