@@ -3,7 +3,8 @@
 
     tools/stream/measure.py SCENARIO... --catalog FILE --listings FILE [--nodes 1|3] [--count N] [--work DIR]
 
-Scenarios: text (with and without transactions, alternating), latency, photos, cached, memory, photo_memory, two, million, peer.
+Scenarios: text (with and without transactions, alternating), latency, photos, cached, memory, photo_memory, two, ten_times, million,
+peer.
 Kafka is started by `cargo xtask kafka up` for each scenario and taken down after it; binaries are built first, the worker with the
 feature that lets it do without transactions. Run nothing else beside it, and read times as those of this machine.
 """

@@ -19,6 +19,9 @@ use crate::records::Records;
 /// Up to so many changed products a delta is searched beside the base; more at once are cheaper to build in.
 const MIN_DELTA: usize = 4_096;
 
+/// More than one in so many of all products are cheaper to build in, too.
+const MAX_SHARE: usize = 16;
+
 /// The live records with their indexes: immutable, shared, swapped whole. What it answers depends only on the set of live
 /// records, not on how that set came about.
 #[derive(Debug, Clone)]
@@ -118,9 +121,9 @@ impl Snapshot {
                 }
             }
         }
-        next.text = match edits.len() {
-            0..=MIN_DELTA => next.text.with_changes(edits.iter().map(Edit::as_change)),
-            _ => next.text_built_anew(),
+        next.text = match edits.len() > MIN_DELTA.max(next.n_products / MAX_SHARE) {
+            false => next.text.with_changes(edits.iter().map(Edit::as_change)),
+            true => next.text_built_anew(),
         };
         if !photos.is_empty() {
             next.photos = Arc::new(next.photos.with_changes(photos));

@@ -1,7 +1,8 @@
 //! Which hosts do not answer, so that one dead host does not eat the deadlines of all.
 //!
 //! A host that fails several times in a row rests: what is asked of it fails at once, as the last time. When the rest is
-//! over, one request tries it; each failure doubles the rest, any answer ends it.
+//! over, one request tries it; each trial that fails doubles the rest, any answer ends it. Requests that were under way when the
+//! rest began say nothing new: the last to end of many are the dead ones.
 //!
 //! Only what a dead or overloaded host does counts as a failure: no connection, no complete answer in time, status 429 or
 //! 503. A counterfeiter can name any URL of an honest host, so an error of one URL (404, 500, no picture) never counts, and
@@ -41,6 +42,8 @@ struct Failing {
     /// In a row.
     n_failures: u32,
     last: PhotoFailure,
+    /// When the present rest began, or would have.
+    rests_since: Instant,
     rests_until: Instant,
 }
 
@@ -83,12 +86,18 @@ impl Health {
         self.rest.saturating_mul(doubled).min(MAX_REST)
     }
 
-    fn failed(&self, key: &str, last: PhotoFailure) {
+    /// A request that was started at that time failed.
+    fn failed(&self, key: &str, last: PhotoFailure, started: Instant) {
         let mut hosts = self.hosts();
         let key = key.to_owned();
-        let n_failures = hosts.get(&key).map_or(0, |failing| failing.n_failures).saturating_add(1);
-        let rests_until = Instant::now() + self.rest_after(n_failures);
-        hosts.insert(key, Failing { n_failures, last, rests_until }, 0);
+        let before = hosts.get(&key).copied();
+        if before.is_some_and(|failing| self.is_enough(&failing) && started < failing.rests_since) {
+            return;
+        }
+        let n_failures = before.map_or(0, |failing| failing.n_failures).saturating_add(1);
+        let rests_since = Instant::now();
+        let rests_until = rests_since + self.rest_after(n_failures);
+        hosts.insert(key, Failing { n_failures, last, rests_since, rests_until }, 0);
     }
 
     fn hosts(&self) -> MutexGuard<'_, LruMap<String, Failing>> {
@@ -114,7 +123,7 @@ impl Trial<'_> {
     /// The host does not answer, or asks to be left alone.
     pub(crate) fn failed(mut self, failure: PhotoFailure) {
         self.is_judged = true;
-        self.health.failed(&self.key, failure);
+        self.health.failed(&self.key, failure, self.started);
     }
 
     /// What happened says nothing about the host. If this was its trial, the next request is.
@@ -137,7 +146,7 @@ impl Drop for Trial<'_> {
             return;
         }
         if self.started.elapsed() >= FAIR_WAIT {
-            self.health.failed(&self.key, PhotoFailure::Timeout);
+            self.health.failed(&self.key, PhotoFailure::Timeout, self.started);
         } else {
             self.rest_no_longer();
         }
@@ -208,6 +217,20 @@ mod tests {
         assert!(health.check(&host()).is_ok());
         health.start(&host()).ok().unwrap().failed(PhotoFailure::Refused);
         assert!(health.check(&host()).is_ok(), "nothing of the past is held against it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_were_under_way_when_the_rest_began_do_not_lengthen_it() {
+        let health = Health::new(2, REST);
+        let under_way: Vec<Trial<'_>> = (0..9).map(|_| health.start(&host()).ok().unwrap()).collect();
+        for trial in under_way {
+            advance(Duration::from_secs(1)).await;
+            trial.failed(PhotoFailure::Timeout);
+        }
+        // The second failure, seven seconds ago, was one too many.
+        assert!(health.check(&host()).is_err());
+        advance(REST - Duration::from_secs(7)).await;
+        assert!(health.check(&host()).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

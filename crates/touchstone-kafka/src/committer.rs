@@ -3,7 +3,9 @@
 //! The transaction begins when everything that goes into it is ready, so it lives for milliseconds. No transaction call is
 //! ever made on another thread: some of them can block whatever their time-out.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{CommitMode, Consumer, ConsumerGroupMetadata};
@@ -32,11 +34,11 @@ const MAX_BURST_BYTES: usize = 8 << 20;
 /// How often a burst is tried before the session is set up anew.
 const MAX_ATTEMPTS: u32 = 8;
 
-/// After so many refusals of a burst its records are written one by one, to find the one that is to blame.
-const REFUSALS_TOGETHER: u32 = 2;
-
-/// A record that is refused so often when it is written alone, for a reason that does not name the record, is given up.
+/// An input whose records are refused so often when they are written alone, for a reason that does not name them, is given up.
 const REFUSALS_ALONE: u32 = 3;
+
+/// The pause after the first such refusal; it is doubled each time, for what went wrong may pass.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How the committer ended.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub(crate) struct Committer {
     pub(crate) interval: Duration,
     /// The simulated broker forgets offsets committed in a transaction, so there they are committed again outside.
     pub(crate) commits_outside: bool,
+    /// How many inputs go into one transaction at most: fewer for a while after Kafka refused some.
+    pub(crate) max_items: Cell<usize>,
 }
 
 /// How one attempt at a transaction ended.
@@ -67,30 +71,6 @@ enum Attempt {
     Committed,
     /// Nothing was written. Kafka refused these records, if any.
     Aborted(Failures),
-}
-
-/// The search for a record that Kafka refuses, over the attempts at one burst.
-#[derive(Debug, Default)]
-struct Search {
-    n_attempts: u32,
-    n_refusals: u32,
-    one_by_one: bool,
-    /// The input whose record was refused last, and how often in a row.
-    suspect: Option<(i64, u32)>,
-}
-
-impl Search {
-    /// Notes that a record of the input at `offset` was refused. True if it has been shown that this very record is the reason.
-    fn is_to_blame(&mut self, offset: i64, code: RDKafkaErrorCode) -> bool {
-        self.n_refusals += 1;
-        if !self.one_by_one {
-            self.one_by_one = is_refusal(code) || self.n_refusals >= REFUSALS_TOGETHER;
-            return false;
-        }
-        let n_before = self.suspect.filter(|(suspect, _)| *suspect == offset).map_or(0, |(_, n)| n);
-        self.suspect = Some((offset, n_before + 1));
-        is_refusal(code) || n_before + 1 >= REFUSALS_ALONE
-    }
 }
 
 impl Committer {
@@ -108,25 +88,23 @@ impl Committer {
                 continue;
             };
             next = Instant::now() + self.interval;
-            let (burst, too_many) = self.count_dead_letters(burst);
-            if let Err(end) = self.commit_burst(burst) {
-                return end;
-            }
-            if let Some(error) = too_many {
-                return CommitterEnd::Failed(error);
+            let (burst, too_many) = self.within_limit(burst);
+            let n = burst.len();
+            match (self.commit_burst(burst), too_many) {
+                (Err(end), _) => return end,
+                (Ok(n_committed), Some(error)) if n_committed == n => return CommitterEnd::Failed(error),
+                // Whatever of the burst is left comes with the next one.
+                (Ok(_), _) => {}
             }
         }
     }
 
-    /// Counts the dead letters of a burst; where they pass the limit, the burst ends before the one too many.
-    fn count_dead_letters(&self, mut burst: Burst) -> (Burst, Option<Error>) {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What of a burst goes into one transaction. Where its dead letters would pass their limit, it ends before the one too many.
+    fn within_limit(&self, mut burst: Burst) -> (Burst, Option<Error>) {
+        burst.truncate(self.max_items.get());
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (place, item) in burst.iter().enumerate() {
-            let reason = match item.outcome.ending {
-                Ending::DeadLetter(reason) => Some(reason),
-                Ending::Judged(_) => None,
-            };
-            if let Err(error) = window.count(reason) {
+            if let Err(error) = window.count(item.outcome.ending.dead_letter()) {
                 burst.truncate(place);
                 return (burst, Some(error));
             }
@@ -134,28 +112,30 @@ impl Committer {
         (burst, None)
     }
 
-    /// Commits a burst, however many attempts it takes. Between attempts, what is no longer ours leaves the burst.
-    fn commit_burst(&self, mut burst: Burst) -> Result<(), CommitterEnd> {
-        let mut search = Search::default();
+    /// Commits a burst, or the beginning of it, however many attempts it takes. Between attempts, what is no longer ours leaves the
+    /// burst. Returns how many inputs were committed.
+    fn commit_burst(&self, mut burst: Burst) -> Result<usize, CommitterEnd> {
+        let (mut n_attempts, mut n_alone) = (0, 0);
         loop {
             (burst, _) = self.desk.board.still_owned(burst, || ());
             if burst.is_empty() {
                 self.desk.board.finish_burst(&[]);
-                return Ok(());
+                return Ok(0);
             }
-            search.n_attempts += 1;
-            match self.transaction(&burst, search.one_by_one) {
+            n_attempts += 1;
+            match self.transaction(&burst) {
                 Ok(Attempt::Committed) => {
                     self.committed(&burst);
-                    return Ok(());
-                }
-                Ok(Attempt::Aborted(_)) if search.n_attempts >= MAX_ATTEMPTS => {
-                    let reason = format!("{} transactions in a row were aborted", search.n_attempts);
-                    return Err(CommitterEnd::Rebuild { reason, fenced: false });
+                    return Ok(burst.len());
                 }
                 Ok(Attempt::Aborted(failures)) => {
                     self.metrics.transaction(TransactionEnd::Aborted);
-                    self.after_abort(&mut burst, &failures, &mut search)?;
+                    if self.after_refusal(&mut burst, &failures, &mut n_alone)? {
+                        n_attempts = 0;
+                    } else if n_attempts >= MAX_ATTEMPTS {
+                        let reason = format!("{n_attempts} transactions in a row were aborted");
+                        return Err(CommitterEnd::Rebuild { reason, fenced: false });
+                    }
                 }
                 Err(error) => return Err(self.give_up(error)),
             }
@@ -163,11 +143,11 @@ impl Committer {
     }
 
     /// One transaction: begin, write everything, wait for Kafka's answers, add the offsets, commit.
-    fn transaction(&self, burst: &Burst, one_by_one: bool) -> Result<Attempt, StepError> {
+    fn transaction(&self, burst: &Burst) -> Result<Attempt, StepError> {
         let started = Instant::now();
         self.producer.begin()?;
         failpoint::reach("transaction.begun");
-        let failures = match self.write(burst, one_by_one) {
+        let failures = match self.write(burst) {
             Err(StepError::Abort(error)) => return self.abort(&error.to_string(), Failures::new()),
             other => other?,
         };
@@ -190,16 +170,10 @@ impl Committer {
         }
     }
 
-    fn write(&self, burst: &Burst, one_by_one: bool) -> Result<Failures, StepError> {
+    fn write(&self, burst: &Burst) -> Result<Failures, StepError> {
         for (place, item) in burst.iter().enumerate() {
             for record in &item.outcome.records {
                 self.producer.send(record, self.topic(record.topic), place)?;
-            }
-            if one_by_one {
-                let failures = self.producer.wait_delivered()?;
-                if !failures.is_empty() {
-                    return Ok(failures);
-                }
             }
         }
         failpoint::reach("transaction.sent");
@@ -236,32 +210,41 @@ impl Committer {
         Ok(offsets)
     }
 
-    fn abort(&self, reason: &str, failures: Failures) -> Result<Attempt, StepError> {
+    fn abort(&self, reason: &str, mut failures: Failures) -> Result<Attempt, StepError> {
+        // A refusal that came while records were still being handed over is known by now.
+        failures.extend(self.producer.wait_delivered()?);
         tracing::warn!(reason, n_refused = failures.len(), "transaction aborted");
         self.producer.abort()?;
         Ok(Attempt::Aborted(failures))
     }
 
-    /// Kafka names every record of a refused batch, so after a refusal the records are written one by one, and the one that is
-    /// refused then becomes a dead letter: without this the burst would be aborted for ever. What stands before it is committed
-    /// with it; what stands behind it comes with the next burst.
-    fn after_abort(
+    /// Kafka names every record of a refused batch, so the one that is to blame is sought by halves: what stands before the first
+    /// that was refused is committed, or else the first half is tried; the input that is refused alone becomes a dead letter.
+    /// Without this the burst would be aborted for ever. True if the burst is another one now.
+    fn after_refusal(
         &self,
         burst: &mut Burst,
         failures: &Failures,
-        search: &mut Search,
-    ) -> Result<(), CommitterEnd> {
+        n_alone: &mut u32,
+    ) -> Result<bool, CommitterEnd> {
         if let Some((_, code)) = failures.iter().find(|(_, code)| is_denial(*code)) {
             let source = KafkaError::MessageProduction(*code);
             return Err(CommitterEnd::Failed(Error::kafka("write verdicts")(source)));
         }
-        let Some((place, code)) = failures.iter().find(|(_, code)| !is_passing(*code)) else { return Ok(()) };
-        if search.is_to_blame(burst[*place].offset, *code) {
-            self.replace_refused(&mut burst[*place], *code)?;
-            burst.truncate(*place + 1);
-            *search = Search { one_by_one: true, ..Search::default() };
+        let refused = failures.iter().filter(|(_, code)| !is_passing(*code)).min_by_key(|(place, _)| *place);
+        let Some((first, code)) = refused else { return Ok(false) };
+        if burst.len() > 1 {
+            burst.truncate(narrowed(burst.len(), *first));
+            self.max_items.set(burst.len());
+            return Ok(true);
         }
-        Ok(())
+        *n_alone += 1;
+        if is_refusal(*code) || *n_alone >= REFUSALS_ALONE {
+            self.replace_refused(&mut burst[0], *code)?;
+            return Ok(true);
+        }
+        thread::sleep(PAUSE * 2_u32.pow(*n_alone - 1));
+        Ok(false)
     }
 
     /// Puts a dead letter with the input's own key, bytes and headers in the place of a result that Kafka refuses.
@@ -277,10 +260,9 @@ impl Committer {
             return Err(CommitterEnd::Failed(Error::kafka("write a dead letter")(source)));
         };
         tracing::warn!(%source, reason = refused.word(), "dead letter");
-        // Nothing of the burst has been written, so where this is one too many the next worker begins before it.
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.recount(refused.word()).map_err(CommitterEnd::Failed)?;
-        drop(window);
+        // Nothing of it has been written, so where this is one too many the next worker begins before it.
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        window.count(Some(refused.word())).map_err(CommitterEnd::Failed)?;
         let catalog_offsets = header(headers::CATALOG_OFFSETS).into();
         let origin = Origin { source, catalog_offsets, trace: Vec::new() };
         let letter = dead_letter(old.raw.clone(), &origin, &refused, self.desk.max_record_bytes.dead_letters);
@@ -291,13 +273,19 @@ impl Committer {
 
     fn committed(&self, burst: &Burst) {
         self.metrics.transaction(TransactionEnd::Committed);
+        self.max_items.set(self.max_items.get().saturating_mul(2));
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         for item in burst {
-            self.metrics.listing(item.outcome.ending.word());
-            if let Ending::DeadLetter(reason) = item.outcome.ending {
+            let ending = item.outcome.ending;
+            // It was seen before that the limit is kept.
+            let _ = window.count(ending.dead_letter());
+            self.metrics.listing(ending.word());
+            if let Some(reason) = ending.dead_letter() {
                 self.metrics.dead_letter(reason);
             }
             self.metrics.stage(Stage::Whole, item.outcome.received.elapsed());
         }
+        drop(window);
         self.desk.board.finish_burst(burst);
     }
 
@@ -323,22 +311,35 @@ impl Committer {
     }
 }
 
+/// How much of a burst is tried after a refusal whose first record belongs to the item at place `first`.
+fn narrowed(n: usize, first: usize) -> usize {
+    if first > 0 { first } else { n.div_ceil(2) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_refusal_that_names_the_record_needs_one_proof_alone_and_any_other_three() {
-        let (sure, unsure) = (RDKafkaErrorCode::InvalidRecord, RDKafkaErrorCode::Unknown);
-        let mut search = Search::default();
-        assert!(!search.is_to_blame(7, sure) && search.one_by_one);
-        assert!(search.is_to_blame(7, sure));
+    /// Commits 2,000 items with one culprit, of whose batch of up to 300 items Kafka names all. Returns how many transactions it took.
+    fn n_transactions(culprit: usize) -> usize {
+        let (mut done, mut n_transactions) = (0, 0);
+        while done < 2_000 {
+            let mut n = 2_000 - done;
+            while (done..done + n).contains(&culprit) && n > 1 {
+                n_transactions += 1;
+                let batch = (culprit - done) / 300 * 300;
+                n = narrowed(n, batch);
+            }
+            n_transactions += 1 + usize::from(n == 1 && done == culprit);
+            done += n;
+        }
+        n_transactions
+    }
 
-        let mut search = Search::default();
-        assert!(!search.is_to_blame(7, unsure) && !search.one_by_one);
-        assert!(!search.is_to_blame(9, unsure) && search.one_by_one);
-        assert!(!search.is_to_blame(7, unsure) && !search.is_to_blame(9, unsure));
-        assert!(!search.is_to_blame(7, unsure) && !search.is_to_blame(7, unsure));
-        assert!(search.is_to_blame(7, unsure));
+    #[test]
+    fn a_culprit_is_found_by_halves() {
+        for culprit in [0, 1, 299, 300, 1_234, 1_999] {
+            assert!(n_transactions(culprit) <= 60, "{culprit}: {}", n_transactions(culprit));
+        }
     }
 }

@@ -136,7 +136,7 @@ fn own_headers(origin: &Origin, rejection: &Rejection, attempts: u32) -> HeaderL
 }
 
 /// Counts dead letters among the last inputs: one bad listing must pass, a bad release must not.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DeadLetterWindow {
     limit: usize,
     recent: VecDeque<bool>,
@@ -157,16 +157,6 @@ impl DeadLetterWindow {
         self.recent.push_back(dead_letter.is_some());
         self.n_dead += usize::from(dead_letter.is_some());
         self.judge(dead_letter)
-    }
-
-    /// An input that was counted as judged became a dead letter after all, because Kafka refused its verdict. The errors
-    /// are those of [`count`](Self::count).
-    pub(crate) fn recount(&mut self, reason: &'static str) -> Result<(), Error> {
-        if let Some(judged) = self.recent.iter_mut().rev().find(|is_dead| !**is_dead) {
-            *judged = true;
-            self.n_dead += 1;
-        }
-        self.judge(Some(reason))
     }
 
     fn judge(&self, dead_letter: Option<&'static str>) -> Result<(), Error> {
@@ -274,16 +264,6 @@ mod tests {
         assert_eq!(error.exit_code(), 1);
         assert!(error.to_string().starts_with("3 of the last 4 inputs"), "{error}");
         assert!(error.to_string().contains("last reason: panic"), "{error}");
-    }
-
-    #[test]
-    fn a_refused_verdict_is_counted_in_the_place_of_its_judged_input() {
-        let mut window = DeadLetterWindow::new(1);
-        window.count(None).unwrap();
-        window.count(None).unwrap();
-        window.recount("refused").unwrap();
-        let error = window.recount("refused").unwrap_err();
-        assert!(error.to_string().starts_with("2 of the last 2 inputs"), "{error}");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) struct GroupContext {
     desk: Arc<Desk>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    /// Set when the assignment changed: the poller forgets what it had paused.
+    /// Set when the assignment changed: the poller pauses or resumes what is new.
     pub(crate) assignment_changed: AtomicBool,
     /// Why an assignment could not be taken up; the poller ends the session.
     pub(crate) failure: Mutex<Option<KafkaError>>,

@@ -1,8 +1,9 @@
 //! The catalog as it was, on this machine's disk: with it a restart reads the end of the topic instead of all of it.
 //!
-//! The topic is the truth and this is a copy, used only while it can be shown to be one: same cluster, same topic, the last
-//! record of each partition still where it was with the same bytes, and written so recently that no deletion made since can
-//! have been forgotten by the topic's compaction. Otherwise the topic is read from its beginning.
+//! The topic is the truth and this is a copy, used only while it can be shown to be one: the same cluster and name of the topic, the
+//! last record of each partition still where it was with the same bytes and the same time, written by this very release, and so
+//! recently that no deletion made since can have been forgotten by the topic's compaction. Otherwise the topic is read from its
+//! beginning.
 //!
 //! ```text
 //! <folder>/catalog-<crc>.bin    the compiled catalog
@@ -30,8 +31,11 @@ use crate::client::{LogContext, REQUEST_TIMEOUT};
 use crate::judging::{Judging, Save};
 use crate::whole_file;
 
-const FORMAT: u32 = 1;
+/// Another release may read records differently, so its copies are not used.
+const ENGINE: &str = env!("CARGO_PKG_VERSION");
 const STAMP: &str = "catalog.json";
+/// Held by the worker whose folder it is.
+const LOCK: &str = "lock";
 
 /// A new copy is written when so many records have come since the last one, or when it is so old; if none have come by then, it
 /// is only said that it was right until now.
@@ -46,24 +50,23 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Mark {
     /// The offset of the last record that is in the copy.
     pub(crate) offset: i64,
+    /// When it was written, in milliseconds of Unix time: a topic made anew of the same records has other times.
+    timestamp_ms: Option<i64>,
     /// The checksum of its key and value.
-    pub(crate) checksum: u32,
+    checksum: u32,
 }
 
 impl Mark {
     pub(crate) fn of_message(message: &BorrowedMessage<'_>) -> Self {
-        Self::of(message.offset(), message.key(), message.payload())
-    }
-
-    fn of(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
-        Self { offset, checksum: checksum(key, value) }
+        let (offset, timestamp_ms) = (message.offset(), message.timestamp().to_millis());
+        Self { offset, timestamp_ms, checksum: checksum(message.key(), message.payload()) }
     }
 }
 
 /// What a copy is a copy of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
-    format: u32,
+    engine: String,
     cluster_id: String,
     topic: String,
     /// Until when it was all that the topic held: Unix time in milliseconds.
@@ -84,6 +87,7 @@ pub(crate) struct LocalSnapshot {
     said: Option<Instant>,
     stamp: Option<Stamp>,
     writing: Option<JoinHandle<io::Result<Stamp>>>,
+    _lock: File,
 }
 
 impl LocalSnapshot {
@@ -96,9 +100,12 @@ impl LocalSnapshot {
         delete_retention: Duration,
     ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
+        let lock = File::create(folder.join(LOCK))?;
+        lock.try_lock().map_err(|error| io::Error::other(format!("another worker's folder: {error}")))?;
         remove(folder, |name| name.starts_with(whole_file::UNFINISHED))?;
         let (folder, topic, max_age) = (folder.to_owned(), topic.to_owned(), delete_retention / 2);
-        Ok(Self { folder, cluster_id, topic, max_age, n_new: 0, said: None, stamp: None, writing: None })
+        let (said, stamp, writing) = (None, None, None);
+        Ok(Self { folder, cluster_id, topic, max_age, n_new: 0, said, stamp, writing, _lock: lock })
     }
 
     /// Takes up the copy, if there is one that may still be right: `is_same` looks into the topic, `take_up` at the bytes. Returns
@@ -125,8 +132,8 @@ impl LocalSnapshot {
 
     fn check(&self, stamp: &Stamp, now_ms: u64) -> Result<(), String> {
         let age = Duration::from_millis(now_ms.abs_diff(stamp.right_ms));
-        if stamp.format != FORMAT {
-            Err(format!("it has format {}, this build reads {FORMAT}", stamp.format))
+        if stamp.engine != ENGINE {
+            Err(format!("it was written by version {}, this is {ENGINE}", stamp.engine))
         } else if (&stamp.cluster_id, &stamp.topic) != (&self.cluster_id, &self.topic) {
             Err("it was made of another cluster or topic".into())
         } else if age > self.max_age {
@@ -153,10 +160,10 @@ impl LocalSnapshot {
         self.said = Some(Instant::now());
         let stamp = |file| {
             let (cluster_id, topic, marks) = (self.cluster_id.clone(), self.topic.clone(), marks.clone());
-            Stamp { format: FORMAT, cluster_id, topic, right_ms: now_ms(), file, marks }
+            Stamp { engine: ENGINE.into(), cluster_id, topic, right_ms: now_ms(), file, marks }
         };
         let (file, save) = match &self.stamp {
-            Some(stamp) if self.n_new == 0 => (stamp.file.clone(), None),
+            Some(stamp) if self.n_new == 0 && stamp.marks == *marks => (stamp.file.clone(), None),
             _ => match judging.save() {
                 Some(save) => (String::new(), Some(save)),
                 None => return,
@@ -166,7 +173,10 @@ impl LocalSnapshot {
         self.n_new = 0;
         match thread::Builder::new().name("snapshot".into()).spawn(move || write(&folder, stamp, save)) {
             Ok(writing) => self.writing = Some(writing),
-            Err(error) => tracing::warn!(%error, "no thread to write the local snapshot on"),
+            Err(error) => {
+                tracing::warn!(%error, "no thread to write the local snapshot on");
+                self.stamp = None;
+            }
         }
     }
 
@@ -179,8 +189,15 @@ impl LocalSnapshot {
                 tracing::debug!(%folder, file = stamp.file, "local snapshot written");
                 self.stamp = Some(stamp);
             }
-            Ok(Err(error)) => tracing::warn!(%folder, %error, "writing the local snapshot"),
-            Err(_) => tracing::error!("writing the local snapshot panicked"),
+            // What stands there now is of an earlier state: the next copy is written anew, whatever has come by then.
+            Ok(Err(error)) => {
+                tracing::warn!(%folder, %error, "writing the local snapshot");
+                self.stamp = None;
+            }
+            Err(_) => {
+                tracing::error!("writing the local snapshot panicked");
+                self.stamp = None;
+            }
         }
     }
 }
@@ -201,7 +218,10 @@ fn remove(folder: &Path, unwanted: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(&unwanted) {
-            fs::remove_file(entry.path())?;
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -260,7 +280,11 @@ mod tests {
     }
 
     fn marks() -> BTreeMap<i32, Mark> {
-        BTreeMap::from([(0, Mark::of(7, Some(b"brand/lumora"), None))])
+        marks_at(7)
+    }
+
+    fn marks_at(offset: i64) -> BTreeMap<i32, Mark> {
+        BTreeMap::from([(0, Mark { offset, timestamp_ms: Some(5), checksum: 9 })])
     }
 
     /// Judging whose state is these bytes.
@@ -296,7 +320,37 @@ mod tests {
         keep_up(&mut snapshot_in(folder.path()), b"compiled").unwrap();
         let is_it = |bytes: &Bytes| if bytes == "compiled" { Ok(()) } else { Err("another".into()) };
         assert_eq!(snapshot_in(folder.path()).load(|_| Ok(()), is_it), Ok(marks()));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        // The copy, its stamp and the lock.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn one_folder_is_one_workers() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = snapshot_in(folder.path());
+        assert!(LocalSnapshot::open(folder.path(), "cluster-1".into(), "catalog", DAY).is_err());
+        drop(first);
+        snapshot_in(folder.path());
+    }
+
+    #[test]
+    fn after_a_write_that_failed_no_old_copy_is_said_to_be_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut snapshot = snapshot_in(folder.path());
+        keep_up(&mut snapshot, b"first").unwrap();
+        // The disk is full: more records, and the write fails.
+        snapshot.came(MANY);
+        snapshot.writing = Some(thread::spawn(|| Err(io::Error::other("no space"))));
+        snapshot.n_new = 0;
+        while !snapshot.writing.as_ref().unwrap().is_finished() {
+            thread::yield_now();
+        }
+        snapshot.take_in();
+        snapshot.said = None;
+        snapshot.keep_up(&Saved(b"second"), &marks_at(9_000));
+        let stamp = snapshot.writing.take().unwrap().join().unwrap().unwrap();
+        assert_eq!(stamp.marks, marks_at(9_000));
+        assert_eq!(fs::read(folder.path().join(&stamp.file)).unwrap(), b"second");
     }
 
     #[test]
@@ -328,7 +382,7 @@ mod tests {
         let half_a_day = 12 * 60 * 60 * 1000;
         assert!(snapshot.check(&stamp, stamp.right_ms + half_a_day + 1).unwrap_err().contains("12 h old"));
         for wrong in [
-            Stamp { format: 2, ..stamp.clone() },
+            Stamp { engine: "0.0.9".into(), ..stamp.clone() },
             Stamp { cluster_id: "cluster-2".into(), ..stamp.clone() },
             Stamp { topic: "other".into(), ..stamp.clone() },
             Stamp { file: "../secret".into(), ..stamp.clone() },
@@ -338,10 +392,11 @@ mod tests {
         }
         assert_eq!(snapshot.load(|_| Err("moved".into()), |_| Ok(())).unwrap_err(), "moved");
         // What could not be taken up is written anew at once.
+        drop(snapshot);
         let mut again = snapshot_in(folder.path());
         assert_eq!(again.load(|_| Ok(()), |_| Err("damaged".into())).unwrap_err(), "damaged");
         assert_ne!(keep_up(&mut again, b"compiled anew").unwrap().file, stamp.file);
-        fs::remove_file(folder.path().join(&again.stamp.unwrap().file)).unwrap();
-        assert!(snapshot.load(|_| Ok(()), |_| Ok(())).unwrap_err().starts_with("catalog-"));
+        fs::remove_file(folder.path().join(&again.stamp.as_ref().unwrap().file)).unwrap();
+        assert!(again.load(|_| Ok(()), |_| Ok(())).unwrap_err().starts_with("catalog-"));
     }
 }

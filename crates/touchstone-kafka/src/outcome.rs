@@ -47,6 +47,14 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
+    /// The reason, if it is a dead letter.
+    pub(crate) const fn dead_letter(self) -> Option<&'static str> {
+        match self {
+            Self::Judged(_) => None,
+            Self::DeadLetter(reason) => Some(reason),
+        }
+    }
+
     /// The word of the metrics' label `outcome`.
     pub(crate) const fn word(self) -> &'static str {
         match self {

@@ -141,7 +141,7 @@ impl Poller {
             return;
         };
         let raw = self.copy(message);
-        let charge = self.gate.enter(raw.payload.as_ref().map_or(0, Vec::len) + INPUT_OVERHEAD);
+        let charge = self.gate.enter(raw.bytes() + INPUT_OVERHEAD);
         let source = Source { topic: Arc::clone(&self.topic), partition, offset };
         let desk = Arc::clone(&self.desk);
         self.queue.push(Task::Fresh(Input { slot, source, raw, received: Instant::now(), charge, desk }));
@@ -255,5 +255,5 @@ impl Poller {
     }
 }
 
-/// About what an input takes beyond its value.
+/// About what an input takes beyond its bytes.
 const INPUT_OVERHEAD: usize = 512;

@@ -82,6 +82,7 @@ impl TransactionalProducer {
         let mut config = client::transactional_producer(kafka, transactional_id, batch_bytes);
         let transactional = !failpoint::without_transactions();
         if !transactional {
+            tracing::error!("TOUCHSTONE_WITHOUT_TRANSACTIONS is set: listings may be lost and doubled");
             config.remove("transactional.id");
             config.set("enable.idempotence", "true");
         }
@@ -140,6 +141,8 @@ impl TransactionalProducer {
                     self.producer.context().delivery_failed(place, code);
                     return Ok(());
                 }
+                // A record handed over before was refused: the transaction can only be aborted.
+                Some(RDKafkaErrorCode::State) => return Err(StepError::Abort(error)),
                 _ => {
                     return Err(match classify(error) {
                         Step::Retry(error) => StepError::Abort(error),

@@ -4,6 +4,7 @@
 //! producer of the same name aborts or awaits whatever the old one had open, and after that the committed offsets say
 //! exactly what has been written. Nothing of the old session is carried over.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -192,6 +193,7 @@ fn committer(
         interval: parts.settings.limits.commit_interval(),
         commits_outside: parts.settings.kafka.as_ref().is_some_and(|kafka| kafka.simulated)
             || failpoint::without_transactions(),
+        max_items: Cell::new(usize::MAX),
     }
 }
 

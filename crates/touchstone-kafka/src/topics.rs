@@ -288,7 +288,7 @@ async fn check_once(settings: &Settings) -> Result<MaxRecordBytes, Error> {
     })
 }
 
-/// For how long the catalog topic shows that a record was deleted.
+/// For how long the catalog topic shows that a record was deleted; zero where the cluster does not tell.
 pub(crate) async fn delete_retention(settings: &Settings) -> Duration {
     let name = settings.topics.catalog.as_str();
     let configs = match settings.kafka().map_err(Error::from).and_then(admin) {
@@ -296,12 +296,8 @@ pub(crate) async fn delete_retention(settings: &Settings) -> Duration {
         Err(_) => BTreeMap::new(),
     };
     let text = configs.get(name).and_then(|config| config.get("delete.retention.ms"));
-    let ms = text.and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_DELETE_RETENTION_MS);
-    Duration::from_millis(ms)
+    text.and_then(|text| text.parse().ok()).map_or(Duration::ZERO, Duration::from_millis)
 }
-
-/// Kafka's default of `delete.retention.ms`, a day.
-const DEFAULT_DELETE_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Kafka's default of `max.message.bytes`.
 const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;

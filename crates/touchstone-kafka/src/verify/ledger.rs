@@ -273,7 +273,7 @@ impl Report {
 /// 2. each output names an existing input;
 /// 3. for one listing and one input partition, verdicts stand in the order of their inputs;
 /// 4. the key of verdicts and flags is the listing's identifier;
-/// 5. dead letters say what was wrong with which input, and repeat it byte for byte;
+/// 5. dead letters say what was wrong with which input, and repeat its key and value, unless they had to be cut;
 /// 6. flags and the verdicts that are flags belong together one to one, and are equal but for `listing` and `photos`.
 pub fn check(ledger: &Ledger) -> Report {
     let mut violations = Vec::new();
@@ -395,7 +395,6 @@ fn check_values(ledger: &Ledger, violations: &mut Vec<Violation>) {
             Some(id) if record.key.as_deref() != Some(id) => {
                 violations.push(Violation::WrongKey { at: at() });
             }
-
             Some(_) => {}
         }
     }

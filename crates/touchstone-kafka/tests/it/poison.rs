@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use touchstone_kafka::topics::TopicOptions;
 use touchstone_kafka::{Sender, dlq};
 use touchstone_testkit::KafkaCluster;
 
-use crate::support::{LIMIT, Stage, StubJudging, Worker, listing};
+use crate::seeded::Seeded;
+use crate::support::{LIMIT, Stage, StubJudging, Worker, listing, send_listings};
 
 /// Poison with the reason it must be rejected for, and a piece of the explanation.
 fn poison() -> Vec<(Option<Vec<u8>>, &'static str, &'static str)> {
@@ -161,5 +165,42 @@ async fn too_many_dead_letters_stop_the_worker_after_the_limit() -> Result<()> {
     let report = stage.wait_done(100, Duration::from_secs(30))?;
     worker.stop().await?;
     assert_eq!((report.violations, report.n_dead_letters), (vec![], 100));
+    Ok(())
+}
+
+/// A topic's limit is lowered while the worker runs: whole batches of flags are refused, and among them flags that are too long
+/// alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_that_kafka_refuses_are_found_among_thousands() -> Result<()> {
+    let cluster = KafkaCluster::shared()?;
+    let stage = Stage::new(cluster, 2).await?;
+    let worker = Worker::start(&stage.settings, StubJudging::default());
+    send_listings(&stage.settings, 10, 10)?;
+    stage.wait_done(10, LIMIT)?;
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", cluster.bootstrap()).create()?;
+    let smaller =
+        AlterConfig::new(ResourceSpecifier::Topic(&stage.topics().review)).set("max.message.bytes", "60000");
+    for result in admin.alter_configs(&[smaller], &AdminOptions::new()).await? {
+        result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
+    }
+    let (mut sender, mut seeded) = (Sender::new(&stage.settings)?, Seeded::new(1));
+    for number in 0..3_000 {
+        let id = format!("EX-{}", number % 500);
+        let title = if number % 1_000 == 600 {
+            // Letters that no codec makes shorter.
+            let letters = (0..100_000).map(|_| char::from(b'a' + seeded.below(26) as u8));
+            format!("suspicious {}", letters.collect::<String>())
+        } else {
+            "Lumora 20 suspicious".to_owned()
+        };
+        let json = listing(&id, 1, &title);
+        sender.record(&stage.topics().listings, Some(id.as_bytes()), Some(&json), &Vec::new())?;
+    }
+    sender.finish()?;
+    let report = stage.wait_done(3_010, 2 * LIMIT)?;
+    worker.stop().await?;
+    assert_eq!((report.violations, report.n_dead_letters, report.n_verdicts), (vec![], 3, 3_007));
+    assert!(dlq::list(&stage.settings, 10)?.iter().all(|letter| letter.reason() == "refused"));
     Ok(())
 }

@@ -9,8 +9,8 @@ use super::fault::N_WORKERS;
 use crate::process::WorkerProcess;
 use crate::support::LIMIT;
 
-/// With these a worker may end by itself: another of its name took over, or a thread stood still for too long.
-const ENDS: [i32; 2] = [1, 70];
+/// With this a worker may end by itself: another of its name took over, or a thread stood still for too long.
+const GAVE_UP: i32 = 70;
 
 pub(crate) struct Fleet {
     /// Settings without a name of the worker's own, which may be followed by more of `[kafka]`.
@@ -45,7 +45,7 @@ impl Fleet {
                     "{:8.1} s  worker {worker} ended with {code}",
                     self.started.elapsed().as_secs_f64()
                 );
-                if !ENDS.contains(&code) {
+                if code != GAVE_UP {
                     bail!("worker {worker} ended with {status}");
                 }
                 self.ended.push(code);
