@@ -4,7 +4,7 @@
 //! over, one request tries it; each trial that fails doubles the rest, any answer ends it. Requests that were under way when the
 //! rest began say nothing new: the last to end of many are the dead ones.
 //!
-//! Only what a dead or overloaded host does counts as a failure: no connection, no complete answer in time, status 429 or
+//! A request that fails while its host answers others says nothing about the host. Only what a dead or overloaded host does counts as a failure: no connection, no complete answer in time, status 429 or
 //! 503. A counterfeiter can name any URL of an honest host, so an error of one URL (404, 500, no picture) never counts, and
 //! ports are told apart.
 
@@ -27,10 +27,10 @@ const MAX_DOUBLINGS: u32 = 5;
 /// No host rests for longer, whatever the settings say.
 const MAX_REST: Duration = Duration::from_secs(24 * 3600);
 
-/// How many failing hosts are remembered. Beyond it the one that was not asked for longest is forgotten.
+/// How many hosts are remembered. Beyond it the one that was not asked for longest is forgotten.
 const MAX_HOSTS: usize = 4096;
 
-/// The failures of hosts. Hosts without any take no memory.
+/// The failures of hosts, and when each answered last.
 pub(crate) struct Health {
     n_failures: u32,
     rest: Duration,
@@ -42,6 +42,8 @@ struct Failing {
     /// In a row.
     n_failures: u32,
     last: PhotoFailure,
+    /// When it answered last.
+    answered: Option<Instant>,
     /// When the present rest began, or would have.
     rests_since: Instant,
     rests_until: Instant,
@@ -91,13 +93,22 @@ impl Health {
         let mut hosts = self.hosts();
         let key = key.to_owned();
         let before = hosts.get(&key).copied();
-        if before.is_some_and(|failing| self.is_enough(&failing) && started < failing.rests_since) {
+        let answered = before.and_then(|failing| failing.answered);
+        let is_old = before.is_some_and(|failing| self.is_enough(&failing) && started < failing.rests_since);
+        if is_old || answered.is_some_and(|answered| started < answered) {
             return;
         }
         let n_failures = before.map_or(0, |failing| failing.n_failures).saturating_add(1);
         let rests_since = Instant::now();
         let rests_until = rests_since + self.rest_after(n_failures);
-        hosts.insert(key, Failing { n_failures, last, rests_since, rests_until }, 0);
+        hosts.insert(key, Failing { n_failures, last, answered, rests_since, rests_until }, 0);
+    }
+
+    fn answered(&self, key: &str) {
+        let now = Instant::now();
+        let (answered, rests_since, rests_until) = (Some(now), now, now);
+        let fine = Failing { n_failures: 0, last: PhotoFailure::Timeout, answered, rests_since, rests_until };
+        self.hosts().insert(key.to_owned(), fine, 0);
     }
 
     fn hosts(&self) -> MutexGuard<'_, LruMap<String, Failing>> {
@@ -117,7 +128,7 @@ impl Trial<'_> {
     /// The host answers.
     pub(crate) fn answered(mut self) {
         self.is_judged = true;
-        self.health.hosts().remove(&self.key);
+        self.health.answered(&self.key);
     }
 
     /// The host does not answer, or asks to be left alone.
@@ -231,6 +242,22 @@ mod tests {
         assert!(health.check(&host()).is_err());
         advance(REST - Duration::from_secs(7)).await;
         assert!(health.check(&host()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_answers_others_meanwhile_does_not_rest() {
+        let health = Health::new(2, REST);
+        let dead: Vec<Trial<'_>> = (0..9).map(|_| health.start(&host()).ok().unwrap()).collect();
+        advance(Duration::from_secs(4)).await;
+        health.start(&host()).ok().unwrap().answered();
+        advance(Duration::from_secs(1)).await;
+        dead.into_iter().for_each(|trial| trial.failed(PhotoFailure::Timeout));
+        assert!(health.check(&host()).is_ok());
+        // From now on nothing answers.
+        for _ in 0..2 {
+            health.start(&host()).ok().unwrap().failed(PhotoFailure::Timeout);
+        }
+        assert!(health.check(&host()).is_err());
     }
 
     #[tokio::test(start_paused = true)]
