@@ -4,9 +4,9 @@
 //! over, one request tries it; each trial that fails doubles the rest, any answer ends it. Requests that were under way when the
 //! rest began say nothing new: the last to end of many are the dead ones.
 //!
-//! A request that fails while its host answers others says nothing about the host. Only what a dead or overloaded host does counts as a failure: no connection, no complete answer in time, status 429 or
-//! 503. A counterfeiter can name any URL of an honest host, so an error of one URL (404, 500, no picture) never counts, and
-//! ports are told apart.
+//! A request that fails while its host answers others says nothing about the host. Only what a dead or overloaded host does counts as
+//! a failure: no connection, no complete answer in time, status 429 or 503. A counterfeiter can name any URL of an honest host, so an
+//! error of one URL (404, 500, no picture) never counts, and ports are told apart.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub(crate) struct Health {
     hosts: Mutex<LruMap<String, Failing>>,
 }
 
+/// What is known of a host, failing or not.
 #[derive(Clone, Copy)]
 struct Failing {
     /// In a row.

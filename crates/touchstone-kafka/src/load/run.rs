@@ -64,9 +64,9 @@ pub struct LoadReport {
     pub n_dead_letters: u64,
     /// Messages of which nothing was read before patience ended.
     pub n_missing: u64,
-    /// From the first message until all were acknowledged.
+    /// From the acknowledgement of the first message, which opens the connections, until all were acknowledged.
     pub sending: Duration,
-    /// From the first message until the last verdict or dead letter was read; without watching the same as `sending`.
+    /// From the same moment until the last verdict or dead letter was read; without watching the same as `sending`.
     pub total: Duration,
     /// How long verdicts and dead letters took, if there were any.
     pub latency: Option<Latency>,
@@ -99,9 +99,16 @@ pub fn run(
     let matching = Arc::new(Matching::default());
     let sender = LoadSender::new(settings, Arc::clone(&matching), options.watch)?;
     let (cpu, started, stop) = (process_cpu(), Instant::now(), AtomicBool::new(false));
-    let (matched, warm) = (&*matching, Duration::ZERO);
-    let load =
-        Load { options, matching: matched, sender, started, warm, stop: &stop, progress, told: started };
+    let load = Load {
+        options,
+        matching: &matching,
+        sender,
+        started,
+        warm: Duration::ZERO,
+        stop: &stop,
+        progress,
+        told: started,
+    };
     let mut report = thread::scope(|scope| {
         let watching = watcher.as_ref().map(|watcher| {
             let (matching, stop) = (&matching, &stop);
