@@ -89,7 +89,8 @@ impl Changes {
     }
 }
 
-fn wants_features(record: &CatalogRecord) -> bool {
+/// Whether a photo of the record has an address and no features of this build's version.
+pub(crate) fn wants_features(record: &CatalogRecord) -> bool {
     record.images().iter().any(|image| image.wants_features())
 }
 

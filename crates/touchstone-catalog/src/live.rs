@@ -7,6 +7,7 @@ use rpds::RedBlackTreeMapSync;
 use touchstone_text::Lexicon;
 use touchstone_types::{CatalogKey, CatalogRecord, PhotoFeatures, Reference};
 
+use crate::changes::wants_features;
 use crate::snapshot::Snapshot;
 
 /// The live records of the catalog, one for each key. Equal sets are equal catalogs, however they came about.
@@ -28,7 +29,7 @@ impl Catalog {
     /// Puts `record` in the place of whatever stood under its key.
     pub fn insert(&mut self, record: CatalogRecord) {
         let key = record.key();
-        if record.images().iter().any(|image| image.wants_features()) {
+        if wants_features(&record) {
             self.incomplete.insert(key.clone());
         } else {
             self.incomplete.remove(&key);
