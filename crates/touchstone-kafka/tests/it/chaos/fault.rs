@@ -115,15 +115,13 @@ impl Fault {
         }
     }
 
-    /// Whether a worker's membership of the group ends with it, or a new one begins.
-    pub(crate) const fn changes_the_group(&self) -> bool {
-        matches!(
-            self,
-            Self::LoseWorker { .. }
-                | Self::FreezeWorker { .. }
-                | Self::ExtraWorker { .. }
-                | Self::TwinWorker { .. }
-        )
+    /// How often partitions move with it: a worker goes and comes back, or comes and goes. One that returns under its name at once
+    /// keeps its own.
+    pub(crate) const fn n_rebalances(&self) -> usize {
+        match self {
+            Self::LoseWorker { .. } | Self::FreezeWorker { .. } | Self::ExtraWorker { .. } => 2,
+            _ => 0,
+        }
     }
 
     pub(crate) const fn kills_a_worker(&self) -> bool {
