@@ -327,5 +327,6 @@ fn bare(listing: &Listing, context: &Context) -> Verdict {
         missing: Vec::new(),
         photo_search: None,
         versions: context.versions.clone(),
+        replaced_by: None,
     }
 }

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::{
-    Alteration, BrandId, CatalogKey, HammingDistance, Money, Overlay, Probability, ProductId, Quality,
-    Similarity,
+    Alteration, BrandId, CatalogKey, HammingDistance, Money, Overlay, PhotoFailure, Probability, ProductId,
+    Quality, Similarity,
 };
 
 /// A field of a listing in which text was found.
@@ -243,6 +243,10 @@ pub enum Evidence {
     SellerAuthorisation(SellerAuthorisation),
     /// Facts: two parts of the listing say different things.
     Contradiction(Contradiction),
+    /// Facts: what an edit changed of a listing that was flagged.
+    Edit(Edit),
+    /// Facts: a photo that could not be fetched, however often it was tried.
+    PhotoUnreachable(PhotoUnreachable),
     /// Classifier: what one feature did to the probability.
     Contribution(Contribution),
 }
@@ -354,6 +358,26 @@ pub struct Contradiction {
     pub but: String,
 }
 
+/// A field that an edit changed, and of which the evidence before or after it speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The field of the `listings` form.
+    pub field: String,
+    /// What it said, cut to 200 characters; `None` where it was missing.
+    pub before: Option<String>,
+    /// What it says now, cut likewise.
+    pub after: Option<String>,
+}
+
+/// A photo that could not be fetched in any of the tries that the settings allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhotoUnreachable {
+    /// The place of the photo in the listing's `images`, from 0.
+    pub image_idx: usize,
+    /// How the last try ended.
+    pub failure: PhotoFailure,
+}
+
 /// What one feature did to the probability.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contribution {
@@ -371,7 +395,11 @@ impl Evidence {
         match self {
             Self::BrandClaim(_) | Self::ProductMatch(_) | Self::Term(_) => (0, "text"),
             Self::PhotoMatch(_) => (1, "image"),
-            Self::UnitPrice(_) | Self::SellerAuthorisation(_) | Self::Contradiction(_) => (2, "facts"),
+            Self::UnitPrice(_)
+            | Self::SellerAuthorisation(_)
+            | Self::Contradiction(_)
+            | Self::Edit(_)
+            | Self::PhotoUnreachable(_) => (2, "facts"),
             Self::Contribution(_) => (3, "classifier"),
         }
     }
@@ -386,6 +414,8 @@ impl Evidence {
             Self::UnitPrice(_) => "unit_price",
             Self::SellerAuthorisation(_) => "seller_authorisation",
             Self::Contradiction(_) => "contradiction",
+            Self::Edit(_) => "edit",
+            Self::PhotoUnreachable(_) => "photo_unreachable",
             Self::Contribution(_) => "contribution",
         }
     }
@@ -420,6 +450,8 @@ impl Evidence {
             Self::UnitPrice(_) => {}
             Self::SellerAuthorisation(e) => key.brand = e.brand_id.as_str(),
             Self::Contradiction(e) => key.field.clone_from(&e.field),
+            Self::Edit(e) => key.field.clone_from(&e.field),
+            Self::PhotoUnreachable(e) => key.image = Some(e.image_idx),
             Self::Contribution(e) => key.feature = &e.feature,
         }
         key

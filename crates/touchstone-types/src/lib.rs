@@ -36,8 +36,8 @@ pub use catalog_record::{
 };
 pub use error::ParseError;
 pub use evidence::{
-    Bank, BrandClaim, Contradiction, Contribution, Evidence, Field, How, Meaning, PhotoMatch, ProductMatch,
-    Reference, Role, SellerAuthorisation, Span, Term, UnitPrice,
+    Bank, BrandClaim, Contradiction, Contribution, Edit, Evidence, Field, How, Meaning, PhotoMatch,
+    PhotoUnreachable, ProductMatch, Reference, Role, SellerAuthorisation, Span, Term, UnitPrice,
 };
 pub use gtin::{BadGtin, Gtin};
 pub use ids::{BadId, BrandId, ListingId, MAX_ID_BYTES, ProductId, RecordId, SellerId};

@@ -45,6 +45,8 @@ words! {
         SoldAsBrand = "sold_as_brand",
         /// A stage could not run, and its result could have mattered.
         StageMissing = "stage_missing",
+        /// A photo could not be fetched, however often it was tried.
+        PhotoUnreachable = "photo_unreachable",
         /// The brand lists the seller.
         SellerAuthorised = "seller_authorised",
         /// The piece is second hand.

@@ -137,6 +137,8 @@ pub struct Verdict {
     pub photo_search: Option<PhotoSearch>,
     /// What the verdict was made with.
     pub versions: Versions,
+    /// Of a retracted flag: the flag whose verdict took its place.
+    pub replaced_by: Option<Uuid>,
 }
 
 /// A photo as it was judged.
@@ -165,6 +167,11 @@ impl Flag {
     /// `listing` is the listing as judged (see [`Listing::judged`]).
     pub fn new(verdict: Verdict, listing: Listing, photos: Vec<JudgedPhoto>) -> Option<Self> {
         verdict.decision.is_flag().then_some(Self { verdict, listing, photos })
+    }
+
+    /// The same flag with another verdict, for example taken back; `None` where that verdict is clear or abstain.
+    pub fn with_verdict(self, verdict: Verdict) -> Option<Self> {
+        Self::new(verdict, self.listing, self.photos)
     }
 
     /// The verdict.

@@ -190,6 +190,13 @@ fn evidence_line(evidence: &Evidence) -> String {
         Evidence::Contradiction(e) => {
             format!("{} says \"{}\", but {} says {}", e.field, e.says, e.against, e.but)
         }
+        Evidence::Edit(e) => {
+            let said = |text: &Option<String>| text.as_ref().map_or("nothing".into(), |t| format!("\"{t}\""));
+            format!("an edit changed {} from {} to {}", e.field, said(&e.before), said(&e.after))
+        }
+        Evidence::PhotoUnreachable(e) => {
+            format!("photo {} could not be fetched in any try: {}", e.image_idx, e.failure)
+        }
         Evidence::Contribution(e) => {
             format!("{} = {:.3} moved the probability by {:+.3}", e.feature, e.value, e.delta)
         }

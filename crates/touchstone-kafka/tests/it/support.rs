@@ -154,6 +154,7 @@ fn stub_judgement(listing: &Listing, catalog: &str) -> Judgement {
             model: None,
             policy: "test".into(),
         },
+        replaced_by: None,
     };
     Judgement { verdict, photos: Vec::new(), features: Vec::new() }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::listing::word;
 use crate::{
     Alteration, Bank, BrandId, CatalogKey, Contribution, Field, HammingDistance, How, Meaning, Overlay,
-    ParseError, Probability, ProductId, Quality, Reference, Role, SellerAuthorisation, Similarity, Span,
-    round6,
+    ParseError, PhotoFailure, Probability, ProductId, Quality, Reference, Role, SellerAuthorisation,
+    Similarity, Span, round6,
 };
 
 /// One finding of one stage.
@@ -147,6 +147,24 @@ pub enum FactEvidence {
         /// What that one says.
         but: String,
     },
+    /// What an edit changed of a listing that was flagged.
+    Edit {
+        /// The field.
+        field: String,
+        /// What it said, cut to 200 characters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+        /// What it says now, cut likewise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// A photo that could not be fetched, however often it was tried.
+    PhotoUnreachable {
+        /// The place of the photo in the listing, from 0.
+        image: usize,
+        /// How the last try ended.
+        failure: String,
+    },
 }
 
 /// What moved the classifier.
@@ -211,6 +229,15 @@ impl From<&crate::Evidence> for Evidence {
                 says: e.says.clone(),
                 against: e.against.to_string(),
                 but: e.but.clone(),
+            }),
+            crate::Evidence::Edit(e) => Self::Facts(FactEvidence::Edit {
+                field: e.field.clone(),
+                before: e.before.clone(),
+                after: e.after.clone(),
+            }),
+            crate::Evidence::PhotoUnreachable(e) => Self::Facts(FactEvidence::PhotoUnreachable {
+                image: e.image_idx,
+                failure: e.failure.to_string(),
             }),
             crate::Evidence::Contribution(e) => Self::Classifier(ClassifierEvidence::Contribution {
                 feature: e.feature.clone(),
@@ -379,6 +406,13 @@ impl FactEvidence {
                     against: place("against", &against)?,
                     but,
                 })
+            }
+            Self::Edit { field, before, after } => {
+                crate::Evidence::Edit(crate::Edit { field, before, after })
+            }
+            Self::PhotoUnreachable { image, failure } => {
+                let failure = word("failure", &failure, PhotoFailure::parse, PhotoFailure::ALL)?;
+                crate::Evidence::PhotoUnreachable(crate::PhotoUnreachable { image_idx: image, failure })
             }
         })
     }

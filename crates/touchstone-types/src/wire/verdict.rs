@@ -64,6 +64,10 @@ pub struct Verdict {
     /// What the verdict was made with.
     #[serde(deserialize_with = "text::object")]
     pub versions: Versions,
+    /// Of a retracted flag: the `flag_id` whose verdict took its place.
+    #[serde(default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "uuid"))]
+    pub replaced_by: Option<String>,
 }
 
 /// What a verdict was made with.
@@ -134,6 +138,7 @@ impl From<&crate::Verdict> for Verdict {
                 model: verdict.versions.model.clone(),
                 policy: verdict.versions.policy.clone(),
             },
+            replaced_by: verdict.replaced_by.map(|id| id.to_string()),
         }
     }
 }
@@ -190,6 +195,7 @@ impl TryFrom<Verdict> for crate::Verdict {
                 model: wire.versions.model,
                 policy: wire.versions.policy,
             },
+            replaced_by: wire.replaced_by.map(|id| uuid_in("replaced_by", &id)).transpose()?,
         })
     }
 }
@@ -241,8 +247,12 @@ impl Photo {
 }
 
 pub(super) fn uuid(text: &str) -> Result<uuid::Uuid, ParseError> {
+    uuid_in("flag_id", text)
+}
+
+fn uuid_in(field: &'static str, text: &str) -> Result<uuid::Uuid, ParseError> {
     uuid::Uuid::parse_str(text)
-        .map_err(|e| ParseError::field("flag_id", format!("\"{text}\" is not a UUID: {e}")))
+        .map_err(|e| ParseError::field(field, format!("\"{text}\" is not a UUID: {e}")))
 }
 
 fn probability(p: f64) -> Result<Probability, ParseError> {

@@ -384,6 +384,13 @@ fn evidence() -> Json {
             "contradiction",
             vec![("field", text()), ("says", text()), ("against", place()), ("but", text())]
         ),
+        finding("facts", "edit", vec![("field", text()), ("before", text()), ("after", text())]),
+        finding("facts", "edit", vec![("field", text()), ("after", text())]),
+        finding(
+            "facts",
+            "photo_unreachable",
+            vec![("image", number(any::<usize>())), ("failure", word(PhotoFailure::ALL))]
+        ),
         finding(
             "classifier",
             "contribution",
@@ -429,6 +436,7 @@ fn verdict_with(decisions: &'static [Decision]) -> Json {
             ("brand_id", text()),
             ("product_id", text()),
             ("photo_search", word(PhotoSearch::ALL)),
+            ("replaced_by", id()),
         ],
     )
 }
