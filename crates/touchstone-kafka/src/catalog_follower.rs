@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use touchstone_types::{CatalogKey, CatalogRecord};
 
 use crate::Error;
 use crate::client::{self, LogContext, REQUEST_TIMEOUT};
+use crate::headers::Source;
 use crate::health::Health;
 use crate::judging::Judging;
 use crate::local_snapshot::{LocalSnapshot, Mark, are_there};
@@ -49,6 +50,7 @@ pub(crate) struct CatalogFollower {
     first: Option<oneshot::Receiver<Arc<ArcSwap<CurrentBench>>>>,
     failure: Option<oneshot::Receiver<Error>>,
     stop: Arc<AtomicBool>,
+    pub(crate) news: Arc<News>,
 }
 
 impl CatalogFollower {
@@ -66,8 +68,10 @@ impl CatalogFollower {
             .map_err(Error::kafka("set up the reader of the catalog"))?;
         let (first, first_receiver) = oneshot::channel();
         let (failure, failure_receiver) = oneshot::channel();
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, news) = (Arc::new(AtomicBool::new(false)), Arc::new(News::default()));
         let thread = Thread {
+            news: Arc::clone(&news),
+            changed: BTreeSet::new(),
             consumer,
             config,
             folder: settings.catalog.snapshot_path.clone(),
@@ -92,7 +96,7 @@ impl CatalogFollower {
             }
         };
         thread::Builder::new().name("catalog".into()).spawn(run).map_err(Error::Thread)?;
-        Ok(Self { first: Some(first_receiver), failure: Some(failure_receiver), stop })
+        Ok(Self { first: Some(first_receiver), failure: Some(failure_receiver), stop, news })
     }
 
     /// Waits until the catalog has been read to its end.
@@ -124,6 +128,27 @@ impl Drop for CatalogFollower {
     }
 }
 
+/// The catalog records that changed between one bench and the next.
+#[derive(Debug, Default)]
+pub(crate) struct News(Mutex<BTreeSet<CatalogKey>>);
+
+impl News {
+    /// So many are told at most: after a large change the order hardly matters.
+    const MAX: usize = 10_000;
+
+    fn tell(&self, mut keys: BTreeSet<CatalogKey>) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < Self::MAX {
+            told.append(&mut keys);
+        }
+    }
+
+    /// What changed since the last call.
+    pub(crate) fn take(&self) -> BTreeSet<CatalogKey> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// When the first and the last change since the last bench came.
 #[derive(Debug, Clone, Copy)]
 struct Dirty {
@@ -140,6 +165,9 @@ struct Thread {
     delete_retention: Duration,
     local: Option<LocalSnapshot>,
     topic: String,
+    news: Arc<News>,
+    /// The records that changed since the last bench.
+    changed: BTreeSet<CatalogKey>,
     judging: Box<dyn Judging>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
@@ -202,7 +230,8 @@ impl Thread {
     }
 
     fn poll(&mut self) -> Result<(), Error> {
-        let Self { consumer, judging, metrics, at_end, marks, .. } = self;
+        let is_followed = self.bench.is_some();
+        let Self { consumer, judging, metrics, at_end, marks, changed: keys, .. } = self;
         let (mut changed, mut n_came) = (false, 0);
         // Many records are taken between two looks at the clock, or a large catalog would take long to read.
         for n in 0..1_000 {
@@ -213,8 +242,9 @@ impl Thread {
                     marks.insert(message.partition(), Mark::of_message(&message));
                     n_came += 1;
                     let applied = apply(judging.as_mut(), &message);
-                    metrics.catalog_record(applied);
-                    changed |= applied;
+                    metrics.catalog_record(applied.is_some());
+                    changed |= applied.is_some();
+                    keys.extend(applied.filter(|_| is_followed));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     at_end.insert(partition);
@@ -280,13 +310,24 @@ impl Thread {
     fn swap(&mut self) {
         let started = Instant::now();
         let offsets = self.offset_text();
-        let current = CurrentBench { bench: self.judging.bench(), catalog_offsets: offsets.as_str().into() };
+        self.news.tell(std::mem::take(&mut self.changed));
+        let current = CurrentBench {
+            bench: self.judging.bench(),
+            catalog_offsets: offsets.as_str().into(),
+            last_record: self.last_record(),
+        };
         match &self.bench {
             Some(bench) => bench.store(Arc::new(current)),
             None => self.bench = Some(Arc::new(ArcSwap::from_pointee(current))),
         }
         self.dirty = None;
         tracing::debug!(offsets, seconds = started.elapsed().as_secs_f64(), "catalog swapped");
+    }
+
+    /// The last record of the first partition that has any.
+    fn last_record(&self) -> Source {
+        let (partition, offset) = self.marks.iter().next().map_or((0, 0), |(p, last)| (*p, last.offset));
+        Source { topic: self.topic.as_str().into(), partition, offset }
     }
 
     /// `partition:next offset` of each partition that has records, joined by commas.
@@ -330,19 +371,23 @@ impl Thread {
     }
 }
 
-/// Applies one record; false if it is bad. A bad record is said and counted and changes nothing: one slip of a brand must
+/// Applies one record and returns its key; `None` if it is bad. A bad record is said and counted and changes nothing: one slip of a brand must
 /// not stop the judging of everybody's listings.
-fn apply(judging: &mut dyn Judging, message: &BorrowedMessage<'_>) -> bool {
+fn apply(judging: &mut dyn Judging, message: &BorrowedMessage<'_>) -> Option<CatalogKey> {
     match read(message.key(), message.payload()) {
-        Ok((_, Some(record))) => judging.insert(record),
-        Ok((key, None)) => judging.remove(&key),
+        Ok((key, record)) => {
+            match record {
+                Some(record) => judging.insert(record),
+                None => judging.remove(&key),
+            }
+            Some(key)
+        }
         Err(problem) => {
             let (partition, offset) = (message.partition(), message.offset());
             tracing::warn!(partition, offset, problem, "bad catalog record");
-            return false;
+            None
         }
     }
-    true
 }
 
 fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(CatalogKey, Option<CatalogRecord>), String> {

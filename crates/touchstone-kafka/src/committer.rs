@@ -3,7 +3,7 @@
 //! The transaction begins when everything that goes into it is ready, so it lives for milliseconds. No transaction call is
 //! ever made on another thread: some of them can block whatever their time-out.
 
-use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,17 +13,18 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::Error;
-use crate::board::{Burst, BurstItem, Trigger};
+use crate::board::{Burst, BurstItem, Place, Trigger};
+use crate::book::{Book, Prepared};
 use crate::dead_letter::{DeadLetterWindow, RawInput, Rejection, dead_letter};
 use crate::failpoint;
 use crate::group::GroupConsumer;
-use crate::headers;
 use crate::health::Pulse;
 use crate::metrics::{Metrics, Stage, TransactionEnd};
-use crate::outcome::{Ending, Origin, Outcome, OutputTopic};
+use crate::outcome::{Ending, Found, Outcome, OutputTopic, Work};
 use crate::producer::{Failures, StepError, TransactionalProducer, is_denial, is_passing, is_refusal};
 use crate::settings::TopicNames;
 use crate::stage::Desk;
+use crate::sweeper::Sweeper;
 
 /// So many results are committed without waiting for more.
 const ENOUGH: usize = 2_000;
@@ -63,7 +64,9 @@ pub(crate) struct Committer {
     /// The simulated broker forgets offsets committed in a transaction, so there they are committed again outside.
     pub(crate) commits_outside: bool,
     /// How many inputs go into one transaction at most: fewer for a while after Kafka refused some.
-    pub(crate) max_items: Cell<usize>,
+    pub(crate) max_items: usize,
+    pub(crate) book: Book,
+    pub(crate) sweeper: Sweeper,
 }
 
 /// How one attempt at a transaction ended.
@@ -74,59 +77,67 @@ enum Attempt {
 }
 
 impl Committer {
-    pub(crate) fn run(&self) -> CommitterEnd {
+    pub(crate) fn run(mut self) -> CommitterEnd {
         let mut next = Instant::now();
         loop {
             self.pulse.beat();
-            if self.desk.board.has_ended() {
+            let board = &self.desk.board;
+            if board.has_ended() {
                 return CommitterEnd::Over;
             }
+            self.book.shelf.sync(board.take_restored(), |partition, epoch| board.is_owned(partition, epoch));
+            let wait = match self.sweeper.step(&self.book, &self.desk) {
+                Ok(wait) => wait,
+                Err(error) => return CommitterEnd::Failed(error),
+            };
             let trigger = Trigger { n_ready: ENOUGH, at: next };
-            let Some(burst) =
-                self.desk.board.next_burst(trigger, Duration::from_millis(500), MAX_BURST_BYTES)
-            else {
+            let Some(mut burst) = self.desk.board.next_burst(trigger, wait, MAX_BURST_BYTES) else {
                 continue;
             };
             next = Instant::now() + self.interval;
-            let (burst, too_many) = self.within_limit(burst);
-            let n = burst.len();
-            match (self.commit_burst(burst), too_many) {
-                (Err(end), _) => return end,
-                (Ok(n_committed), Some(error)) if n_committed == n => return CommitterEnd::Failed(error),
-                // Whatever of the burst is left comes with the next one.
-                (Ok(_), _) => {}
+            burst.truncate(self.max_items);
+            // Whatever of the burst is left comes with the next one.
+            if let Err(end) = self.commit_burst(burst) {
+                return end;
             }
         }
     }
 
-    /// What of a burst goes into one transaction. Where its dead letters would pass their limit, it ends before the one too many.
-    fn within_limit(&self, mut burst: Burst) -> (Burst, Option<Error>) {
-        burst.truncate(self.max_items.get());
+    /// What of a burst goes into one transaction: where its dead letters would pass their limit, it ends before the one too many.
+    fn keep_within_limit(&self, burst: &mut Burst, prepared: &mut Vec<Prepared>) -> Option<Error> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (place, item) in burst.iter().enumerate() {
-            if let Err(error) = window.count(item.outcome.ending.dead_letter()) {
-                burst.truncate(place);
-                return (burst, Some(error));
-            }
-        }
-        (burst, None)
+        let endings = prepared.iter().map(|prepared| prepared.ending);
+        let too_many = endings.enumerate().find_map(|(place, ending)| {
+            let error = window.count(ending?.dead_letter()).err()?;
+            Some((place, error))
+        });
+        let (place, error) = too_many?;
+        burst.truncate(place);
+        prepared.truncate(place);
+        Some(error)
     }
 
     /// Commits a burst, or the beginning of it, however many attempts it takes. Between attempts, what is no longer ours leaves the
-    /// burst. Returns how many inputs were committed.
-    fn commit_burst(&self, mut burst: Burst) -> Result<usize, CommitterEnd> {
+    /// burst.
+    fn commit_burst(&mut self, mut burst: Burst) -> Result<(), CommitterEnd> {
         let (mut n_attempts, mut n_alone) = (0, 0);
         loop {
             (burst, _) = self.desk.board.still_owned(burst, || ());
+            let mut prepared = self.book.prepare(&burst).map_err(CommitterEnd::Failed)?;
+            let too_many = self.keep_within_limit(&mut burst, &mut prepared);
             if burst.is_empty() {
                 self.desk.board.finish_burst(&[]);
-                return Ok(0);
+                return too_many.map_or(Ok(()), |error| Err(CommitterEnd::Failed(error)));
             }
             n_attempts += 1;
-            match self.transaction(&burst) {
+            let attempt = match is_empty(&burst, &prepared) {
+                true => Ok(Attempt::Committed),
+                false => self.transaction(&burst, &prepared),
+            };
+            match attempt {
                 Ok(Attempt::Committed) => {
-                    self.committed(&burst);
-                    return Ok(burst.len());
+                    self.committed(&burst, prepared)?;
+                    return too_many.map_or(Ok(()), |error| Err(CommitterEnd::Failed(error)));
                 }
                 Ok(Attempt::Aborted(failures)) => {
                     self.metrics.transaction(TransactionEnd::Aborted);
@@ -143,11 +154,11 @@ impl Committer {
     }
 
     /// One transaction: begin, write everything, wait for Kafka's answers, add the offsets, commit.
-    fn transaction(&self, burst: &Burst) -> Result<Attempt, StepError> {
+    fn transaction(&self, burst: &Burst, prepared: &[Prepared]) -> Result<Attempt, StepError> {
         let started = Instant::now();
         self.producer.begin()?;
         failpoint::reach("transaction.begun");
-        let failures = match self.write(burst) {
+        let failures = match self.write(prepared) {
             Err(StepError::Abort(error)) => return self.abort(&error.to_string(), Failures::new()),
             other => other?,
         };
@@ -170,9 +181,9 @@ impl Committer {
         }
     }
 
-    fn write(&self, burst: &Burst) -> Result<Failures, StepError> {
-        for (place, item) in burst.iter().enumerate() {
-            for record in &item.outcome.records {
+    fn write(&self, prepared: &[Prepared]) -> Result<Failures, StepError> {
+        for (place, prepared) in prepared.iter().enumerate() {
+            for record in &prepared.records {
                 self.producer.send(record, self.topic(record.topic), place)?;
             }
         }
@@ -197,15 +208,23 @@ impl Committer {
         Ok(())
     }
 
-    /// The offset after the last one of each partition in the burst.
+    /// The offset after the last one of each partition in the burst. For what came in beside the listings it is that of the re-check
+    /// topic, which may not have moved: without an offset Kafka would not look whether this worker still belongs to the group, and
+    /// the next owner of the partition would not wait for a transaction that is open.
     fn offsets(&self, burst: &Burst) -> Result<TopicPartitionList, KafkaError> {
-        let mut offsets = TopicPartitionList::new();
+        let mut next: BTreeMap<(&str, i32), i64> = BTreeMap::new();
         for item in burst {
-            let next = Offset::Offset(item.offset + 1);
-            match offsets.find_partition(&self.topics.listings, item.partition) {
-                Some(mut element) => element.set_offset(next)?,
-                None => offsets.add_partition_offset(&self.topics.listings, item.partition, next)?,
-            }
+            let (topic, offset) = match item.place {
+                Place::Input(offset) => (&self.topics.listings, offset + 1),
+                Place::Side(_) => {
+                    (&self.topics.recheck, self.desk.board.recheck_next(item.partition).unwrap_or(0))
+                }
+            };
+            next.insert((topic, item.partition), offset);
+        }
+        let mut offsets = TopicPartitionList::with_capacity(next.len());
+        for ((topic, partition), offset) in next {
+            offsets.add_partition_offset(topic, partition, Offset::Offset(offset))?;
         }
         Ok(offsets)
     }
@@ -222,7 +241,7 @@ impl Committer {
     /// that was refused is committed, or else the first half is tried; the input that is refused alone becomes a dead letter.
     /// Without this the burst would be aborted for ever. True if the burst is another one now.
     fn after_refusal(
-        &self,
+        &mut self,
         burst: &mut Burst,
         failures: &Failures,
         n_alone: &mut u32,
@@ -235,7 +254,7 @@ impl Committer {
         let Some((first, code)) = refused else { return Ok(false) };
         if burst.len() > 1 {
             burst.truncate(narrowed(burst.len(), *first));
-            self.max_items.set(burst.len());
+            self.max_items = burst.len();
             return Ok(true);
         }
         *n_alone += 1;
@@ -252,31 +271,33 @@ impl Committer {
         let source = KafkaError::MessageProduction(code);
         let refused = Rejection::Refused { message: source.to_string() };
         let old = &item.outcome;
-        let (Ending::Judged(_), Some(record)) = (old.ending, old.records.first()) else {
+        let origin = old.origin.clone();
+        if let Place::Side(_) = item.place {
+            // The listing has its verdict, which stands.
+            tracing::error!(source = %origin.source, %code, "Kafka refuses what follows from this; it is left out");
+            item.outcome = Arc::new(Outcome::nothing(origin));
+            return Ok(());
+        }
+        if matches!(old.work, Work::Done) {
             return Err(CommitterEnd::Failed(Error::kafka("write a dead letter")(source)));
-        };
-        let header = |name: &str| headers::last(&record.headers, name).unwrap_or_default();
-        let Some(source) = headers::Source::parse(header(headers::SOURCE)) else {
-            return Err(CommitterEnd::Failed(Error::kafka("write a dead letter")(source)));
-        };
-        tracing::warn!(%source, reason = refused.word(), "dead letter");
+        }
+        tracing::warn!(source = %origin.source, reason = refused.word(), "dead letter");
         // Nothing of it has been written, so where this is one too many the next worker begins before it.
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner).clone();
         window.count(Some(refused.word())).map_err(CommitterEnd::Failed)?;
-        let catalog_offsets = header(headers::CATALOG_OFFSETS).into();
-        let origin = Origin { source, catalog_offsets, trace: Vec::new() };
         let letter = dead_letter(old.raw.clone(), &origin, &refused, self.desk.max_record_bytes.dead_letters);
         let ending = Ending::DeadLetter(refused.word());
-        item.outcome = Arc::new(Outcome::new(vec![letter], ending, old.received, RawInput::default(), None));
+        let found = Found { records: vec![letter], ending, work: Work::Done };
+        item.outcome = Arc::new(Outcome::new(found, origin, old.received, RawInput::default(), None));
         Ok(())
     }
 
-    fn committed(&self, burst: &Burst) {
+    fn committed(&mut self, burst: &Burst, prepared: Vec<Prepared>) -> Result<(), CommitterEnd> {
         self.metrics.transaction(TransactionEnd::Committed);
-        self.max_items.set(self.max_items.get().saturating_mul(2));
+        self.max_items = self.max_items.saturating_mul(2);
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        for item in burst {
-            let ending = item.outcome.ending;
+        for (item, prepared) in burst.iter().zip(&prepared) {
+            let Some(ending) = prepared.ending else { continue };
             // It was seen before that the limit is kept.
             let _ = window.count(ending.dead_letter());
             self.metrics.listing(ending.word());
@@ -286,7 +307,9 @@ impl Committer {
             self.metrics.stage(Stage::Whole, item.outcome.received.elapsed());
         }
         drop(window);
+        self.book.committed(burst, prepared, &self.metrics).map_err(CommitterEnd::Failed)?;
         self.desk.board.finish_burst(burst);
+        Ok(())
     }
 
     fn give_up(&self, error: StepError) -> CommitterEnd {
@@ -307,8 +330,18 @@ impl Committer {
             OutputTopic::Verdicts => &self.topics.verdicts,
             OutputTopic::Review => &self.topics.review,
             OutputTopic::DeadLetters => &self.topics.dead_letters,
+            OutputTopic::Recheck => &self.topics.recheck,
+            OutputTopic::State => &self.topics.state,
         }
     }
+}
+
+/// Whether nothing of a burst has to be written: rulings on listings of other partitions.
+fn is_empty(burst: &Burst, prepared: &[Prepared]) -> bool {
+    let is_silent = |item: &BurstItem| {
+        matches!(item.place, Place::Side(_)) && item.outcome.recheck_offset().is_none()
+    };
+    burst.iter().all(is_silent) && prepared.iter().all(|prepared| prepared.records.is_empty())
 }
 
 /// How much of a burst is tried after a refusal whose first record belongs to the item at place `first`.

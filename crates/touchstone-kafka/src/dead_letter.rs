@@ -67,6 +67,8 @@ pub(crate) struct RawInput {
     pub(crate) payload: Option<Vec<u8>>,
     /// The length of the whole value.
     pub(crate) payload_bytes: usize,
+    /// When it was written, in milliseconds of Unix time, where the topic tells.
+    pub(crate) timestamp_ms: Option<i64>,
     pub(crate) headers: HeaderList,
 }
 
@@ -87,12 +89,12 @@ pub(crate) fn dead_letter(
     rejection: &Rejection,
     max_bytes: usize,
 ) -> OutputRecord {
-    let RawInput { key, payload, payload_bytes, headers: input_headers } = input;
+    let RawInput { key, payload, payload_bytes, headers: input_headers, .. } = input;
     let is_cut = payload.as_ref().is_some_and(|p| p.len() < payload_bytes);
     let own = own_headers(origin, rejection, attempts(&input_headers));
     let all_headers = input_headers.into_iter().chain(own.iter().cloned()).collect();
     let topic = OutputTopic::DeadLetters;
-    let mut record = OutputRecord { topic, key, payload, headers: all_headers };
+    let mut record = OutputRecord { topic, partition: None, key, payload, headers: all_headers };
     if !is_cut && record.bytes() <= max_bytes {
         return record;
     }

@@ -3,6 +3,7 @@
 use rdkafka::error::KafkaError;
 
 use crate::settings::SettingsError;
+use crate::state::StateError;
 
 /// What the client library said. Its own text already holds the text of its cause, so the chain of causes ends here:
 /// otherwise whoever prints the chain would print the cause twice.
@@ -99,6 +100,34 @@ pub enum Error {
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
+    /// What is remembered of the listings of a partition cannot be used.
+    #[error("the state of {topic}/{partition}")]
+    State {
+        /// The state topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// What is wrong.
+        #[source]
+        source: StateError,
+    },
+    /// A topic that goes by the partitions of the listings has other ones.
+    #[error(
+        "{topic} has {found} partitions, {listings} has {wanted}: what is remembered of a listing stands in the partition of its \
+         input, so both need the same number; add partitions, or name another topic in `topics.{role}`"
+    )]
+    UnequalPartitions {
+        /// The topic's key in `[topics]`.
+        role: &'static str,
+        /// Its name.
+        topic: String,
+        /// How many partitions it has.
+        found: i32,
+        /// The input topic.
+        listings: String,
+        /// How many partitions that has.
+        wanted: i32,
+    },
     /// A file could not be read.
     #[error("cannot read {path}")]
     File {

@@ -1,8 +1,8 @@
 //! The member of the consumer group: what happens when partitions come and go.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -17,7 +17,9 @@ use crate::client::{self, REQUEST_TIMEOUT, SESSION_TIMEOUT};
 use crate::failpoint;
 use crate::health::Health;
 use crate::metrics::{Metrics, Rebalance};
+use crate::settings::TopicNames;
 use crate::stage::Desk;
+use crate::state::Request;
 
 /// How long a revocation waits for the last burst. Longer, and the whole group would wait for us.
 const REVOKE_LIMIT: Duration = Duration::from_millis(SESSION_TIMEOUT.as_millis() as u64 / 3);
@@ -31,37 +33,51 @@ pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
 /// Runs inside `poll`, on the poller's thread.
 pub(crate) struct GroupContext {
     topic: String,
+    recheck: String,
+    /// Where the state of new partitions is asked for.
+    restorer: Sender<Request>,
     desk: Arc<Desk>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    /// Set when the assignment changed: the poller pauses or resumes what is new.
-    pub(crate) assignment_changed: AtomicBool,
     /// Why an assignment could not be taken up; the poller ends the session.
     pub(crate) failure: Mutex<Option<KafkaError>>,
 }
 
 impl GroupContext {
-    pub(crate) fn new(topic: &str, desk: Arc<Desk>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
-        let (topic, assignment_changed) = (topic.to_owned(), AtomicBool::new(false));
-        Self { topic, desk, health, metrics, assignment_changed, failure: Mutex::new(None) }
+    pub(crate) fn new(
+        topics: &TopicNames,
+        restorer: Sender<Request>,
+        desk: Arc<Desk>,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (topic, recheck) = (topics.listings.clone(), topics.recheck.clone());
+        Self { topic, recheck, restorer, desk, health, metrics, failure: Mutex::new(None) }
     }
 
     /// Takes up partitions from where the group's committed offsets say; from the beginning where it has none. The choice
     /// is made here, so that an offset that is gone can be an error instead of a silent jump.
     fn assign(&self, consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
         failpoint::reach("group.assign");
-        let committed = self.committed(consumer, partitions)?;
-        let mut start = TopicPartitionList::with_capacity(committed.count());
-        for element in committed.elements() {
-            element.error()?;
-            let next = match element.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-            let offset = next.map_or(Offset::Beginning, Offset::Offset);
-            start.add_partition_offset(element.topic(), element.partition(), offset)?;
-            self.desk.board.assign(element.partition(), next);
-            tracing::info!(partition = element.partition(), from = ?offset, "partition assigned");
+        let mut both = partitions.clone();
+        for element in partitions.elements() {
+            both.add_partition(&self.recheck, element.partition());
+        }
+        let committed = self.committed(consumer, &both)?;
+        let next = |topic: &str, partition: i32| match committed.find_partition(topic, partition)?.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        let mut start = TopicPartitionList::with_capacity(partitions.count());
+        for element in partitions.elements() {
+            let partition = element.partition();
+            let from = next(&self.topic, partition);
+            let offset = from.map_or(Offset::Beginning, Offset::Offset);
+            start.add_partition_offset(element.topic(), partition, offset)?;
+            let epoch = self.desk.board.assign(partition, from, next(&self.recheck, partition));
+            // The restorer ends before this only if the session is over.
+            let _ = self.restorer.send(Request { partition, epoch });
+            tracing::info!(partition, from = ?offset, "partition assigned");
         }
         self.metrics.rebalance(Rebalance::Assigned, start.count());
         match consumer.rebalance_protocol() {
@@ -151,7 +167,7 @@ impl ConsumerContext for GroupContext {
             }
             _ => self.revoke(consumer, partitions),
         };
-        self.assignment_changed.store(true, Ordering::Relaxed);
+        self.desk.board.assignment_changed.store(true, Ordering::Relaxed);
         if let Err(error) = result {
             let mut failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             failure.get_or_insert(error);

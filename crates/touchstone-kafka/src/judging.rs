@@ -7,18 +7,45 @@ use bytes::Bytes;
 use touchstone_catalog::{Catalog, ChangeSet, Changes, Snapshot};
 use touchstone_pipeline::{Context, Judgement, PhotoInput};
 use touchstone_text::Lexicon;
-use touchstone_types::{CatalogKey, CatalogRecord, Listing, PhotoFeatures, Reference};
+use touchstone_types::{CatalogKey, CatalogRecord, Flag, KeptPhoto, Listing, PhotoFeatures, Reference};
 
 /// Judges one listing; `photos` has one entry for each image of it. A panic makes that listing a dead letter.
 pub type JudgeFn = Arc<dyn Fn(&Listing, &[PhotoInput]) -> Judgement + Send + Sync>;
+
+/// Judges a flagged listing again from what is remembered of it.
+pub type JudgeAgainFn = Arc<dyn Fn(&Flag, &[KeptPhoto]) -> Judgement + Send + Sync>;
 
 /// What listings are judged with in one state of the catalog.
 #[derive(Clone)]
 pub struct Bench {
     /// The judge.
     pub judge: JudgeFn,
+    /// The judge of open flags, where the catalog has changed since they were judged.
+    pub again: JudgeAgainFn,
+    /// Whether the catalog has a record under this key.
+    pub is_live: Arc<dyn Fn(&CatalogKey) -> bool + Send + Sync>,
+    /// The catalog's digest, as verdicts name it in `versions.catalog`. Open flags that were judged with another one are judged
+    /// again; empty: never.
+    pub catalog: String,
     /// How many photos of a listing are looked at; the rest are `not_fetched`.
     pub max_images: usize,
+}
+
+impl Bench {
+    /// A bench whose flags are never judged again because of the catalog.
+    pub fn new(judge: JudgeFn, max_images: usize) -> Self {
+        let again = {
+            let judge = Arc::clone(&judge);
+            move |flag: &Flag, _: &[KeptPhoto]| judge(flag.listing(), &[])
+        };
+        Self { judge, again: Arc::new(again), is_live: Arc::new(|_| true), catalog: String::new(), max_images }
+    }
+}
+
+impl std::fmt::Debug for Bench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bench").field("catalog", &self.catalog).finish_non_exhaustive()
+    }
 }
 
 /// Makes the bytes of a state of the catalog.
@@ -131,8 +158,14 @@ impl Judging for PipelineJudging {
         let snapshot = self.refresh();
         let context = self.context.with_snapshot(snapshot);
         let max_images = context.policy().max_images();
+        let catalog = context.versions().catalog.clone();
+        let context = Arc::new(context);
+        let (again, live) = (Arc::clone(&context), Arc::clone(&context));
         Bench {
             judge: Arc::new(move |listing, photos| touchstone_pipeline::judge(listing, photos, &context)),
+            again: Arc::new(move |flag, kept| touchstone_pipeline::judge_again(flag, kept, &again)),
+            is_live: Arc::new(move |key| live.snapshot().is_live(key)),
+            catalog,
             max_images,
         }
     }

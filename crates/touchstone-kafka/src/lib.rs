@@ -42,6 +42,7 @@
 //! ```
 
 mod board;
+mod book;
 mod catalog_follower;
 mod checksum;
 mod client;
@@ -70,8 +71,12 @@ mod reference_photos;
 mod send;
 mod session;
 mod settings;
+mod sidelines;
 pub mod sim;
 mod stage;
+mod state;
+mod state_store;
+mod sweeper;
 pub mod topics;
 mod tracker;
 pub mod verify;
@@ -86,6 +91,8 @@ pub use reader::{Record, read_topic};
 pub use send::{Sender, send_listings, submit_catalog};
 pub use settings::{
     CatalogSettings, FileSettings, HttpSettings, KafkaSettings, Limits, NullValue, PhotoSettings, Settings,
-    SettingsError, TopicNames,
+    SettingsError, StateSettings, TopicNames,
 };
+pub use state::StateError;
+pub use state_store::StoreError;
 pub use worker::run;

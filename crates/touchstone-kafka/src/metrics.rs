@@ -25,6 +25,11 @@ pub(crate) struct ReasonLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct EventLabel {
+    event: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct StageLabel {
     stage: &'static str,
 }
@@ -106,6 +111,63 @@ impl TransactionEnd {
     }
 }
 
+/// What happened in the life of flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LifeEvent {
+    Retract,
+    RecheckWritten,
+    /// A re-check gave a verdict.
+    Rechecked,
+    /// A re-check was out of date.
+    RecheckDropped,
+    /// The catalog changed, the flag stands as it is.
+    SweepConfirmed,
+    /// The catalog changed, and so did the verdict.
+    SweepChanged,
+    RulingApplied,
+    /// A ruling on a flag that is not known, or an escalation.
+    RulingIgnored,
+    Expired,
+}
+
+impl LifeEvent {
+    const ALL: [Self; 9] = [
+        Self::Retract,
+        Self::RecheckWritten,
+        Self::Rechecked,
+        Self::RecheckDropped,
+        Self::SweepConfirmed,
+        Self::SweepChanged,
+        Self::RulingApplied,
+        Self::RulingIgnored,
+        Self::Expired,
+    ];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Retract => "retract",
+            Self::RecheckWritten => "recheck_written",
+            Self::Rechecked => "rechecked",
+            Self::RecheckDropped => "recheck_dropped",
+            Self::SweepConfirmed => "sweep_confirmed",
+            Self::SweepChanged => "sweep_changed",
+            Self::RulingApplied => "ruling_applied",
+            Self::RulingIgnored => "ruling_ignored",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// How much is remembered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    pub(crate) n_listings: usize,
+    pub(crate) n_open: usize,
+    /// Open flags that were judged with another catalog.
+    pub(crate) n_due: usize,
+    pub(crate) memory_bytes: usize,
+}
+
 type Counters<L> = Family<L, Counter>;
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -119,6 +181,8 @@ pub(crate) struct Metrics {
     transactions: Counters<OutcomeLabel>,
     partitions: Counters<OutcomeLabel>,
     catalog_records: Counters<OutcomeLabel>,
+    life: Counters<EventLabel>,
+    remembered: [Gauge; 4],
     stages: [Histogram; Stage::ALL.len()],
     lag: Family<PartitionLabel, Gauge>,
     oldest_uncommitted: Seconds,
@@ -150,6 +214,19 @@ impl Metrics {
         let catalog_records = Counters::<OutcomeLabel>::default();
         let help = "Records read from the catalog topic";
         registry.register("touchstone_catalog_records", help, catalog_records.clone());
+        let life = Counters::<EventLabel>::default();
+        registry.register("touchstone_flag_events", "What happened in the life of flags", life.clone());
+        let remembered = [
+            ("touchstone_state_listings", "Listings that are remembered"),
+            ("touchstone_open_flags", "Listings with an open flag"),
+            ("touchstone_sweep_due", "Open flags judged with an older catalog"),
+            ("touchstone_state_memory_bytes", "Memory that the state takes"),
+        ]
+        .map(|(name, help)| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        });
         let lag = Family::<PartitionLabel, Gauge>::default();
         registry.register("touchstone_lag", "Inputs not yet committed, by partition owned", lag.clone());
         let gauges = (Seconds::default(), Seconds::default(), Gauge::default(), Gauge::default());
@@ -170,6 +247,8 @@ impl Metrics {
             transactions,
             partitions,
             catalog_records,
+            life,
+            remembered,
             stages,
             lag,
             oldest_uncommitted,
@@ -197,6 +276,9 @@ impl Metrics {
         }
         for kind in Rebalance::ALL {
             drop(self.partitions.get_or_create(&OutcomeLabel { outcome: kind.word() }));
+        }
+        for event in LifeEvent::ALL {
+            drop(self.life.get_or_create(&EventLabel { event: event.word() }));
         }
         for outcome in ["applied", "bad"] {
             drop(self.catalog_records.get_or_create(&OutcomeLabel { outcome }));
@@ -233,6 +315,17 @@ impl Metrics {
     pub(crate) fn catalog_record(&self, applied: bool) {
         let outcome = if applied { "applied" } else { "bad" };
         self.catalog_records.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn life(&self, event: LifeEvent) {
+        self.life.get_or_create(&EventLabel { event: event.word() }).inc();
+    }
+
+    pub(crate) fn set_remembered(&self, now: Remembered) {
+        let Remembered { n_listings, n_open, n_due, memory_bytes } = now;
+        for (gauge, n) in self.remembered.iter().zip([n_listings, n_open, n_due, memory_bytes]) {
+            gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+        }
     }
 
     pub(crate) fn stage(&self, stage: Stage, time: Duration) {

@@ -1,12 +1,15 @@
-//! What becomes of one input: the records that are written for it.
+//! What becomes of one input: what was found, and the records that are written for it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use touchstone_types::{Decision, Flag, Verdict};
+use touchstone_types::{Decision, Flag, ListingId, ReviewDecision, Verdict};
 
 use crate::dead_letter::RawInput;
 use crate::gate::Charge;
 use crate::headers::{self, HeaderList, RecordKind, Source};
+use crate::stage::CurrentBench;
+use crate::state::{Case, Cause};
 
 /// Where a record goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,12 +17,16 @@ pub(crate) enum OutputTopic {
     Verdicts,
     Review,
     DeadLetters,
+    Recheck,
+    State,
 }
 
 /// One record to be written.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputRecord {
     pub(crate) topic: OutputTopic,
+    /// Where the partition is not chosen by the key.
+    pub(crate) partition: Option<i32>,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) payload: Option<Vec<u8>>,
     pub(crate) headers: HeaderList,
@@ -64,11 +71,30 @@ impl Ending {
     }
 }
 
-/// The end of one input: a verdict, perhaps with its flag, or a dead letter.
+/// What is still to be settled with what is remembered of the listing.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Nothing: the records are what is written.
+    Done,
+    /// A listing was judged; the records are right if nothing is remembered of it.
+    Judged { case: Box<Case>, cause: Cause, current: Arc<CurrentBench> },
+    /// A message without a value: the listing was removed.
+    Null { listing_id: ListingId, current: Arc<CurrentBench> },
+    /// A person ruled; `None` where that could not be read.
+    Ruling(Option<Box<ReviewDecision>>),
+    /// A re-check that could not be judged.
+    Dropped,
+    /// The state of these listings may have expired.
+    Expiry(Vec<ListingId>),
+}
+
+/// The end of one input, or of one piece of work from beside the listings.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) records: Vec<OutputRecord>,
     pub(crate) ending: Ending,
+    pub(crate) work: Work,
+    pub(crate) origin: Origin,
     /// The sum over the records.
     pub(crate) bytes: usize,
     /// When the input was received.
@@ -80,28 +106,48 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn new(
-        records: Vec<OutputRecord>,
-        ending: Ending,
-        received: Instant,
-        raw: RawInput,
-        charge: Option<Charge>,
-    ) -> Self {
+    pub(crate) fn new(found: Found, origin: Origin, received: Instant, raw: RawInput, charge: Option<Charge>) -> Self {
+        let Found { records, ending, work } = found;
         let bytes: usize = records.iter().map(OutputRecord::bytes).sum();
         let charge = charge.map(|mut charge| {
-            charge.becomes(bytes + raw.bytes());
+            // What was found is held twice until it is settled: as values, and as the records that are most likely written.
+            charge.becomes(2 * bytes + raw.bytes());
             charge
         });
-        Self { records, ending, bytes, received, raw, _charge: charge }
+        Self { records, ending, work, origin, bytes, received, raw, _charge: charge }
+    }
+
+    /// In the place of work from beside the listings that cannot be written.
+    pub(crate) fn nothing(origin: Origin) -> Self {
+        let found =
+            Found { records: Vec::new(), ending: Ending::Judged(Decision::Clear), work: Work::Expiry(Vec::new()) };
+        Self::new(found, origin, Instant::now(), RawInput::default(), None)
+    }
+
+    /// The offset in the re-check topic, if it came from there.
+    pub(crate) fn recheck_offset(&self) -> Option<i64> {
+        let is_recheck = matches!(self.work, Work::Dropped | Work::Judged { cause: Cause::Recheck(_), .. });
+        is_recheck.then_some(self.origin.source.offset)
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests(payload: &str) -> Self {
         let bytes = payload.len();
         let ending = Ending::Judged(Decision::Clear);
-        let raw = RawInput::default();
-        Self { records: Vec::new(), ending, bytes, received: Instant::now(), raw, _charge: None }
+        let source = Source { topic: "listings".into(), partition: 0, offset: 0 };
+        let origin = Origin { source, catalog_offsets: "".into(), trace: Vec::new() };
+        let found = Found { records: Vec::new(), ending, work: Work::Done };
+        let outcome = Self::new(found, origin, Instant::now(), RawInput::default(), None);
+        Self { bytes, ..outcome }
     }
+}
+
+/// What was found of one input, before it is settled.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) records: Vec<OutputRecord>,
+    pub(crate) ending: Ending,
+    pub(crate) work: Work,
 }
 
 /// What an output inherits from its input and from the catalog it was judged with.
@@ -126,12 +172,18 @@ impl Origin {
 }
 
 /// The records of a judged listing: the verdict, and the flag where there is one.
-pub(crate) fn verdict_records(verdict: &Verdict, flag: Option<&Flag>, origin: &Origin) -> Vec<OutputRecord> {
+pub(crate) fn verdict_records(
+    verdict: &Verdict,
+    flag: Option<&Flag>,
+    origin: &Origin,
+    kind: RecordKind,
+) -> Vec<OutputRecord> {
     let record = |topic, payload: String| OutputRecord {
         topic,
+        partition: None,
         key: Some(verdict.listing_id.as_str().into()),
         payload: Some(payload.into_bytes()),
-        headers: origin.headers(RecordKind::Verdict),
+        headers: origin.headers(kind),
     };
     let verdict_record = record(OutputTopic::Verdicts, verdict.to_json());
     match flag {

@@ -22,6 +22,7 @@ use crate::health::Pulse;
 use crate::producer::is_denial;
 use crate::queue::WorkQueue;
 use crate::stage::{Desk, Input, Task};
+use crate::state::Cause;
 
 /// How long one `poll` waits for a message.
 const POLL: Duration = Duration::from_millis(20);
@@ -49,7 +50,8 @@ pub(crate) enum PollerEnd {
 /// What has been paused. The client library remembers it of a partition that goes away and comes back.
 #[derive(Debug, Default)]
 struct Pauses {
-    is_paused: bool,
+    /// The whole worker is full.
+    is_full: bool,
     partitions: BTreeSet<i32>,
 }
 
@@ -89,16 +91,17 @@ impl Poller {
         }
     }
 
-    /// Pauses the whole worker when it is full and stays full, and resumes it when half of it is empty.
+    /// Pauses the whole worker when it is full and stays full, and resumes it when half of it is empty. A partition whose state is
+    /// still being read is paused too: nothing of it could be committed, and it would fill the worker up.
     fn keep_within_bounds(&self, pauses: &mut Pauses) -> Result<(), KafkaError> {
-        if self.consumer.context().assignment_changed.swap(false, Ordering::Relaxed) {
+        if self.desk.board.assignment_changed.swap(false, Ordering::Relaxed) {
             // New partitions are not paused, but those that went while they were paused come back so. To pause twice does no harm.
-            if pauses.is_paused { self.pause(pauses)? } else { self.resume(pauses)? }
+            self.pause_or_resume(pauses)?;
         }
-        if pauses.is_paused {
+        if pauses.is_full {
             if self.gate.is_half_empty() {
-                pauses.is_paused = false;
-                self.resume(pauses)?;
+                pauses.is_full = false;
+                self.pause_or_resume(pauses)?;
                 tracing::debug!("reading again");
             }
             return Ok(());
@@ -106,9 +109,9 @@ impl Poller {
         let since = Instant::now();
         while self.gate.is_full() && !self.stop.load(Ordering::Relaxed) {
             if since.elapsed() >= WAIT_FOR_ROOM {
-                pauses.is_paused = true;
+                pauses.is_full = true;
                 tracing::debug!(n_in_flight = self.gate.n_inside(), "full: reading paused");
-                return self.pause(pauses);
+                return self.pause_or_resume(pauses);
             }
             thread::park_timeout(Duration::from_millis(2));
         }
@@ -144,7 +147,8 @@ impl Poller {
         let charge = self.gate.enter(raw.bytes() + INPUT_OVERHEAD);
         let source = Source { topic: Arc::clone(&self.topic), partition, offset };
         let desk = Arc::clone(&self.desk);
-        self.queue.push(Task::Fresh(Input { slot, source, raw, received: Instant::now(), charge, desk }));
+        let (cause, received) = (Cause::Listing, Instant::now());
+        self.queue.push(Task::Fresh(Input { slot, cause, source, raw, received, charge, desk }));
     }
 
     /// A listing that is too long to be judged is kept whole only if the dead-letter topic can hold it.
@@ -158,7 +162,7 @@ impl Poller {
             TRUNCATED_BYTES
         };
         let payload = message.payload().map(|payload| payload[..keep].to_vec());
-        RawInput { key, payload, payload_bytes, headers }
+        RawInput { key, payload, payload_bytes, timestamp_ms: message.timestamp().to_millis(), headers }
     }
 
     fn judge_error(&self, error: KafkaError) -> Result<(), PollerEnd> {
@@ -200,7 +204,7 @@ impl Poller {
     /// Stops taking, lets everything in hand be finished and committed, and leaves the group.
     fn drain(&self) -> PollerEnd {
         tracing::info!(n_in_flight = self.gate.n_inside(), "stopping: finishing what is in hand");
-        if let Err(error) = self.pause(&mut Pauses::default()) {
+        if let Err(error) = self.consumer.pause(&self.list(&self.desk.board.partitions())) {
             tracing::warn!(%error, "pausing");
         }
         let deadline = Instant::now() + self.drain_limit;
@@ -224,21 +228,20 @@ impl Poller {
         }
     }
 
-    fn pause(&self, pauses: &mut Pauses) -> Result<(), KafkaError> {
-        let owned = self.desk.board.partitions();
-        self.consumer.pause(&self.list(&owned))?;
-        pauses.partitions.extend(owned);
-        Ok(())
-    }
-
-    /// Resumes what is owned and was paused, in this ownership or an earlier one.
-    fn resume(&self, pauses: &mut Pauses) -> Result<(), KafkaError> {
-        let owned = self.desk.board.partitions();
-        let paused: Vec<i32> = owned.into_iter().filter(|p| pauses.partitions.contains(p)).collect();
-        if !paused.is_empty() {
-            self.consumer.resume(&self.list(&paused))?;
+    /// Pauses what is owned and should not be read now, and resumes what should and was paused, in this ownership or an earlier one.
+    fn pause_or_resume(&self, pauses: &mut Pauses) -> Result<(), KafkaError> {
+        let (owned, unrestored) = (self.desk.board.partitions(), self.desk.board.unrestored());
+        let (pause, read): (Vec<i32>, Vec<i32>) =
+            owned.into_iter().partition(|partition| pauses.is_full || unrestored.contains(partition));
+        let resume: Vec<i32> = read.into_iter().filter(|p| pauses.partitions.contains(p)).collect();
+        if !pause.is_empty() {
+            self.consumer.pause(&self.list(&pause))?;
         }
-        pauses.partitions.retain(|partition| !paused.contains(partition));
+        if !resume.is_empty() {
+            self.consumer.resume(&self.list(&resume))?;
+        }
+        pauses.partitions.extend(pause);
+        pauses.partitions.retain(|partition| !resume.contains(partition));
         Ok(())
     }
 

@@ -127,6 +127,7 @@ impl TransactionalProducer {
             BaseRecord::with_opaque_to(topic, place).headers(headers::owned(&record.headers));
         message.key = record.key.as_deref();
         message.payload = record.payload.as_deref();
+        message.partition = record.partition;
         let deadline = Instant::now() + TRANSACTION_TIMEOUT;
         loop {
             let Err((error, back)) = self.producer.send(message) else { return Ok(()) };

@@ -4,17 +4,19 @@
 //! producer of the same name aborts or awaits whatever the old one had open, and after that the committed offsets say
 //! exactly what has been written. Nothing of the old session is carried over.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rdkafka::config::FromClientConfigAndContext;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Error;
 use crate::board::Board;
+use crate::book::Book;
+use crate::catalog_follower::News;
 use crate::client;
 use crate::committer::{Committer, CommitterEnd};
 use crate::dead_letter::DeadLetterWindow;
@@ -27,7 +29,10 @@ use crate::poller::{Poller, PollerEnd};
 use crate::producer::{StepError, TransactionalProducer};
 use crate::queue::WorkQueue;
 use crate::settings::Settings;
-use crate::stage::{Desk, MaxRecordBytes, Task};
+use crate::sidelines::{SidelineParts, Sidelines};
+use crate::stage::{CurrentBench, Desk, MaxRecordBytes, Task};
+use crate::state::Restorer;
+use crate::sweeper::{Sweeper, SweeperParts};
 
 /// What outlives sessions.
 pub(crate) struct SessionParts {
@@ -35,6 +40,8 @@ pub(crate) struct SessionParts {
     pub(crate) transactional_id: String,
     pub(crate) gate: Arc<Gate>,
     pub(crate) queue: Arc<WorkQueue<Task>>,
+    pub(crate) bench: Arc<ArcSwap<CurrentBench>>,
+    pub(crate) news: Arc<News>,
     pub(crate) window: Arc<Mutex<DeadLetterWindow>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
@@ -47,6 +54,8 @@ pub(crate) struct SessionParts {
 pub(crate) enum SessionEvent {
     Poller(PollerEnd),
     Committer(CommitterEnd),
+    /// What reads beside the listings, or the state, could not go on.
+    Reader(Error),
 }
 
 pub(crate) struct Session {
@@ -65,7 +74,17 @@ impl Session {
         let topic: Arc<str> = parts.settings.topics.listings.as_str().into();
         let desk = Arc::new(Desk { board: Board::default(), max_record_bytes });
         let (health, metrics) = (Arc::clone(&parts.health), Arc::clone(&parts.metrics));
-        let context = GroupContext::new(&topic, Arc::clone(&desk), health, metrics);
+        let (restorer, requests) = Restorer::new(&parts.settings, Arc::clone(&desk))?;
+        let sidelines = Sidelines::new(
+            &parts.settings,
+            SidelineParts {
+                desk: Arc::clone(&desk),
+                bench: Arc::clone(&parts.bench),
+                queue: Arc::clone(&parts.queue),
+                gate: Arc::clone(&parts.gate),
+            },
+        )?;
+        let context = GroupContext::new(&parts.settings.topics, requests, Arc::clone(&desk), health, metrics);
         let consumer = GroupConsumer::from_config_and_context(&client::group_consumer(kafka), context)
             .map_err(Error::kafka("set up the consumer"))?;
         let (consumer, stop) = (Arc::new(consumer), Arc::new(AtomicBool::new(false)));
@@ -73,6 +92,8 @@ impl Session {
         let (ready, wait_ready) = mpsc::channel();
         let session = Self { desk, stop };
         // Only the threads hold the consumer: closing it can take long, and the last of them does it.
+        spawn_reader("restorer", events.clone(), || restorer.run())?;
+        spawn_reader("sidelines", events.clone(), || sidelines.run())?;
         session.start_committer(parts, Arc::clone(&consumer), ready, events.clone())?;
         session.start_poller(parts, consumer, &topic, wait_ready, events.clone())?;
         Ok(session)
@@ -160,8 +181,8 @@ fn init_producer(parts: &SessionParts, desk: &Desk) -> Result<TransactionalProdu
     let failed = |error: Error| CommitterEnd::Failed(error);
     let kafka = parts.settings.kafka().map_err(|error| failed(error.into()))?;
     // A batch larger than the smallest output topic allows would be refused although each record fits.
-    let MaxRecordBytes { verdicts, review, dead_letters } = desk.max_record_bytes;
-    let batch_bytes = verdicts.min(review).min(dead_letters).min(1_000_000);
+    let MaxRecordBytes { verdicts, review, dead_letters, state } = desk.max_record_bytes;
+    let batch_bytes = verdicts.min(review).min(dead_letters).min(state).min(1_000_000);
     let pulse = Arc::clone(&parts.committer_pulse);
     let producer = TransactionalProducer::create(kafka, &parts.transactional_id, batch_bytes, pulse)
         .map_err(|source| failed(Error::kafka("set up the producer")(source)))?;
@@ -182,6 +203,7 @@ fn committer(
     consumer: Arc<GroupConsumer>,
     producer: TransactionalProducer,
 ) -> Committer {
+    let max_dead_letter_bytes = desk.max_record_bytes.dead_letters;
     Committer {
         producer,
         consumer,
@@ -193,8 +215,32 @@ fn committer(
         interval: parts.settings.limits.commit_interval(),
         commits_outside: parts.settings.kafka.as_ref().is_some_and(|kafka| kafka.simulated)
             || failpoint::without_transactions(),
-        max_items: Cell::new(usize::MAX),
+        max_items: usize::MAX,
+        book: Book::new(&parts.settings, max_dead_letter_bytes),
+        sweeper: Sweeper::new(SweeperParts {
+            bench: Arc::clone(&parts.bench),
+            news: Arc::clone(&parts.news),
+            queue: Arc::clone(&parts.queue),
+            gate: Arc::clone(&parts.gate),
+            health: Arc::clone(&parts.health),
+            metrics: Arc::clone(&parts.metrics),
+            per_second: parts.settings.limits.sweep_per_second,
+        }),
     }
+}
+
+/// A thread that says so if it cannot go on.
+fn spawn_reader(
+    name: &str,
+    events: UnboundedSender<SessionEvent>,
+    read: impl FnOnce() -> Result<(), Error> + Send + 'static,
+) -> Result<(), Error> {
+    spawn(name, move || {
+        if let Err(error) = read() {
+            // Nobody listens any more once the worker has ended.
+            let _ = events.send(SessionEvent::Reader(error));
+        }
+    })
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {

@@ -16,6 +16,7 @@ pub use limits::{Limits, NullValue};
 use properties::PropertyValue;
 
 use crate::Error;
+use crate::state::Room;
 
 /// What is wrong with a settings file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,8 @@ pub struct Settings {
     pub topics: TopicNames,
     /// The catalog.
     pub catalog: CatalogSettings,
+    /// What is remembered of listings.
+    pub state: StateSettings,
     /// The worker's own web server.
     pub http: HttpSettings,
     /// How photos of listings are fetched.
@@ -149,6 +152,29 @@ pub struct CatalogSettings {
     pub snapshot_path: Option<PathBuf>,
 }
 
+/// `[state]`: how what is remembered of listings is kept at hand. The truth is in the state topic.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StateSettings {
+    /// A folder for what does not fit into memory, relative to the settings file; default the system's for temporary files.
+    pub spill_path: Option<PathBuf>,
+    /// How much memory one partition may take before it moves to a file, in bytes; default 256 MiB, about a million listings.
+    pub max_partition_bytes: usize,
+}
+
+impl Default for StateSettings {
+    fn default() -> Self {
+        Self { spill_path: None, max_partition_bytes: 256 << 20 }
+    }
+}
+
+impl StateSettings {
+    pub(crate) fn room(&self) -> Room {
+        let folder = self.spill_path.clone().unwrap_or_else(std::env::temp_dir);
+        Room { folder, max_memory_bytes: self.max_partition_bytes }
+    }
+}
+
 /// `[http]`: where `/healthz`, `/readyz` and `/metrics` are served.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -176,6 +202,9 @@ pub struct PhotoSettings {
     pub max_fetches: NonZeroUsize,
     /// How many photos are fetched from one host at the same time; default 4.
     pub max_fetches_per_host: NonZeroUsize,
+    /// How long after a verdict that lacks photos for a passing cause they are tried again, in seconds: one entry for each try;
+    /// default a minute, ten minutes, an hour. Without entries they are not.
+    pub recheck_after_s: Vec<u64>,
 }
 
 impl Default for PhotoSettings {
@@ -188,6 +217,7 @@ impl Default for PhotoSettings {
             test_origins: Vec::new(),
             max_fetches: NonZeroUsize::new(32).expect("32 is not zero"),
             max_fetches_per_host: FetchSettings::default().max_concurrent_per_host,
+            recheck_after_s: vec![60, 600, 3_600],
         }
     }
 }
@@ -196,6 +226,11 @@ impl PhotoSettings {
     /// How long the photos of one listing may take together.
     pub const fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How long after a partial verdict photos are tried again, for each try.
+    pub(crate) fn recheck_after(&self) -> Vec<Duration> {
+        self.recheck_after_s.iter().map(|seconds| Duration::from_secs(*seconds)).collect()
     }
 
     /// The same for the fetcher.
@@ -258,6 +293,7 @@ impl Settings {
             file.path = file.path.take().map(|path| folder.join(path));
         }
         settings.catalog.snapshot_path = settings.catalog.snapshot_path.take().map(|path| folder.join(path));
+        settings.state.spill_path = settings.state.spill_path.take().map(|path| folder.join(path));
         Ok(settings)
     }
 

@@ -7,27 +7,34 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use touchstone_image_hash::DecodeLimits;
-use touchstone_types::Listing;
+use touchstone_pipeline::Judgement;
+use touchstone_types::{Decision, Flag, KeptPhoto, Listing, ListingId, ListingStatus};
 
 use crate::board::{Board, Slot};
 use crate::dead_letter::{RawInput, Rejection, dead_letter};
 use crate::gate::Charge;
-use crate::headers::{HeaderList, Source, TRACE};
+use crate::headers::{HeaderList, RecordKind, Source, TRACE};
 use crate::judging::Bench;
 use crate::metrics::{Metrics, Stage};
-use crate::outcome::{Ending, Origin, Outcome, OutputRecord, OutputTopic, verdict_records};
+use crate::outcome::{Ending, Found, Origin, Outcome, OutputRecord, OutputTopic, Work, verdict_records};
 use crate::photos::{Fetched, Photographer, photo_inputs, to_fetch};
 use crate::queue::WorkQueue;
+use crate::state::{Case, Cause, Token};
 
 /// What listings are judged with, and how far the catalog had been read for it.
+#[derive(Debug)]
 pub(crate) struct CurrentBench {
     pub(crate) bench: Bench,
     pub(crate) catalog_offsets: Arc<str>,
+    /// The last record of the catalog that is in it: the cause of what a change of the catalog does.
+    pub(crate) last_record: Source,
 }
 
 /// One input on its way.
 pub(crate) struct Input {
     pub(crate) slot: Slot,
+    /// A message of the listings, or a re-check of one.
+    pub(crate) cause: Cause,
     pub(crate) source: Source,
     pub(crate) raw: RawInput,
     pub(crate) received: Instant,
@@ -48,6 +55,7 @@ pub(crate) struct MaxRecordBytes {
     pub(crate) verdicts: usize,
     pub(crate) review: usize,
     pub(crate) dead_letters: usize,
+    pub(crate) state: usize,
 }
 
 /// Work for a thread that judges.
@@ -56,6 +64,18 @@ pub(crate) enum Task {
     Fresh(Input),
     /// An input whose photos have been fetched.
     Fetched(Input, Box<Listing>, Fetched),
+    /// An open flag that was judged with another catalog.
+    Again(Again),
+}
+
+/// An open flag that is to be judged again.
+pub(crate) struct Again {
+    pub(crate) slot: Slot,
+    pub(crate) flag: Box<Flag>,
+    pub(crate) kept: Vec<KeptPhoto>,
+    pub(crate) token: Token,
+    pub(crate) charge: Charge,
+    pub(crate) desk: Arc<Desk>,
 }
 
 /// What the stages need; shared by all threads that judge.
@@ -64,6 +84,8 @@ pub(crate) struct Stages {
     pub(crate) photographer: Arc<Photographer>,
     pub(crate) decode_limits: DecodeLimits,
     pub(crate) max_listing_bytes: usize,
+    /// A message without a value says that its listing was removed.
+    pub(crate) null_is_removed: bool,
     pub(crate) queue: Arc<WorkQueue<Task>>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) metrics: Arc<Metrics>,
@@ -71,7 +93,7 @@ pub(crate) struct Stages {
 
 /// How a step of the work ends.
 enum Step {
-    Done(Vec<OutputRecord>, Ending),
+    Done(Found),
     /// The photos of this listing have to be fetched first.
     Fetch(Box<Listing>),
 }
@@ -82,6 +104,7 @@ impl Stages {
         let (input, fetched) = match task {
             Task::Fresh(input) => (input, None),
             Task::Fetched(input, listing, fetched) => (input, Some((listing, fetched))),
+            Task::Again(again) => return self.judge_again(again),
         };
         if input.slot.is_void() {
             return;
@@ -90,39 +113,85 @@ impl Stages {
         let origin = origin(&input, &current);
         let step = catch_unwind(AssertUnwindSafe(|| match fetched {
             None => self.start(&input, &current, &origin),
-            Some((listing, fetched)) => Ok(self.judge(&listing, &fetched, &current, &origin)),
+            Some((listing, fetched)) => {
+                Ok(Step::Done(self.judge(*listing, &fetched, &current, &origin, input.cause)))
+            }
         }));
         match step.unwrap_or_else(|payload| Err(Rejection::Panic { message: panic_message(payload) })) {
-            Ok(Step::Done(records, ending)) => self.finish(input, &origin, records, ending),
+            Ok(Step::Done(found)) => self.finish(input, origin, found),
             Ok(Step::Fetch(listing)) => self.fetch(input, listing, current.bench.max_images),
-            Err(rejection) => self.reject(input, &origin, &rejection),
+            Err(rejection) => self.reject(input, origin, &rejection),
         }
     }
 
-    fn start(&self, input: &Input, current: &CurrentBench, origin: &Origin) -> Result<Step, Rejection> {
+    fn start(
+        &self,
+        input: &Input,
+        current: &Arc<CurrentBench>,
+        origin: &Origin,
+    ) -> Result<Step, Rejection> {
         let started = Instant::now();
         let raw = &input.raw;
-        let payload = raw.payload.as_deref().ok_or(Rejection::NullValue)?;
+        let Some(payload) = raw.payload.as_deref() else { return self.removal(raw, current) };
         if raw.payload_bytes > self.max_listing_bytes {
             let (bytes, max_bytes) = (raw.payload_bytes, self.max_listing_bytes);
             return Err(Rejection::TooLarge { bytes, max_bytes });
         }
         let listing = Listing::from_json(payload).map_err(Rejection::Unreadable)?;
         self.metrics.stage(Stage::Parse, started.elapsed());
-        let is_up = listing.status == touchstone_types::ListingStatus::Active;
+        let is_up = listing.status == ListingStatus::Active;
         if is_up && to_fetch(&listing, current.bench.max_images).next().is_some() {
             return Ok(Step::Fetch(Box::new(listing)));
         }
-        Ok(self.judge(&listing, &Fetched::new(), current, origin))
+        Ok(Step::Done(self.judge(listing, &Fetched::new(), current, origin, input.cause)))
     }
 
-    fn judge(&self, listing: &Listing, fetched: &Fetched, current: &CurrentBench, origin: &Origin) -> Step {
+    /// A message without a value. What it means for the listing is settled with what is remembered of it.
+    fn removal(&self, raw: &RawInput, current: &Arc<CurrentBench>) -> Result<Step, Rejection> {
+        let key = raw.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let id = key.and_then(|key| ListingId::new(key).ok());
+        let listing_id = id.filter(|_| self.null_is_removed).ok_or(Rejection::NullValue)?;
+        let work = Work::Null { listing_id, current: Arc::clone(current) };
+        Ok(Step::Done(Found { records: Vec::new(), ending: Ending::Judged(Decision::Clear), work }))
+    }
+
+    fn judge(
+        &self,
+        listing: Listing,
+        fetched: &Fetched,
+        current: &Arc<CurrentBench>,
+        origin: &Origin,
+        cause: Cause,
+    ) -> Found {
         let started = Instant::now();
-        let photos = photo_inputs(listing, fetched, &self.decode_limits, current.bench.max_images);
-        let judgement = (current.bench.judge)(listing, &photos);
-        let records = verdict_records(&judgement.verdict, judgement.flag(listing).as_ref(), origin);
+        let photos = photo_inputs(&listing, fetched, &self.decode_limits, current.bench.max_images);
+        let judgement = (current.bench.judge)(&listing, &photos);
+        let found = found(judgement, listing, current, origin, cause);
         self.metrics.stage(Stage::Judge, started.elapsed());
-        Step::Done(records, Ending::Judged(judgement.verdict.decision))
+        found
+    }
+
+    /// Judges an open flag again. If that panics the flag stands as it is: the next change of the catalog tries again.
+    fn judge_again(&self, again: Again) {
+        let Again { slot, flag, kept, token, charge, desk } = again;
+        if slot.is_void() {
+            return;
+        }
+        let current = self.bench.load_full();
+        let source = current.last_record.clone();
+        let origin =
+            Origin { source, catalog_offsets: Arc::clone(&current.catalog_offsets), trace: HeaderList::new() };
+        let started = Instant::now();
+        let judge = || (current.bench.again)(&flag, &kept);
+        let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else { return };
+        let (verdict, photos) = (judgement.verdict, flag.photos().to_vec());
+        let case = Case { verdict, listing: flag.listing().clone(), photos, kept };
+        let ending = Ending::Judged(case.verdict.decision);
+        let work = Work::Judged { case: Box::new(case), cause: Cause::Sweep(token), current };
+        self.metrics.stage(Stage::Judge, started.elapsed());
+        let found = Found { records: Vec::new(), ending, work };
+        let outcome = Outcome::new(found, origin, started, RawInput::default(), Some(charge));
+        desk.board.complete_side(&slot, outcome);
     }
 
     /// Fetches photos on the runtime, and puts the listing back into the queue when they are there or late.
@@ -138,31 +207,67 @@ impl Stages {
                 Err(error) => {
                     let message = error.try_into_panic().map_or_else(|e| e.to_string(), panic_message);
                     let origin = origin(&input, &stages.bench.load());
-                    stages.reject(input, &origin, &Rejection::Panic { message });
+                    stages.reject(input, origin, &Rejection::Panic { message });
                 }
             }
         });
     }
 
-    fn finish(&self, input: Input, origin: &Origin, records: Vec<OutputRecord>, ending: Ending) {
-        match too_large(&records, &input.desk.max_record_bytes) {
+    fn finish(&self, input: Input, origin: Origin, found: Found) {
+        match too_large(&found, &input.desk.max_record_bytes) {
             Some(rejection) => self.reject(input, origin, &rejection),
-            None => complete(input, records, ending),
+            None => complete(input, origin, found),
         }
     }
 
-    fn reject(&self, mut input: Input, origin: &Origin, rejection: &Rejection) {
+    fn reject(&self, mut input: Input, origin: Origin, rejection: &Rejection) {
         // What was wrong may quote the listing, so the log has only the word; the dead letter has the rest.
-        tracing::warn!(source = %origin.source, reason = rejection.word(), "dead letter");
+        let reason = rejection.word();
+        tracing::warn!(source = %origin.source, reason, "dead letter");
+        let ending = Ending::DeadLetter(reason);
+        if let Cause::Recheck(_) = input.cause {
+            // Its listing has its verdict already, which stands.
+            return complete(input, origin, Found { records: Vec::new(), ending, work: Work::Dropped });
+        }
         let raw = std::mem::take(&mut input.raw);
-        let record = dead_letter(raw, origin, rejection, input.desk.max_record_bytes.dead_letters);
-        complete(input, vec![record], Ending::DeadLetter(rejection.word()));
+        let record = dead_letter(raw, &origin, rejection, input.desk.max_record_bytes.dead_letters);
+        complete(input, origin, Found { records: vec![record], ending, work: Work::Done });
     }
 }
 
-fn complete(input: Input, records: Vec<OutputRecord>, ending: Ending) {
-    let Input { slot, desk, received, charge, raw, .. } = input;
-    desk.board.complete(&slot, Outcome::new(records, ending, received, raw, Some(charge)));
+/// A judgement, and the records that are written if nothing is remembered of the listing.
+fn found(
+    judgement: Judgement,
+    listing: Listing,
+    current: &Arc<CurrentBench>,
+    origin: &Origin,
+    cause: Cause,
+) -> Found {
+    let flag = judgement.flag(&listing);
+    let kept = if flag.is_some() { judgement.kept() } else { Vec::new() };
+    let Judgement { verdict, photos, .. } = judgement;
+    let records = verdict_records(&verdict, flag.as_ref(), origin, RecordKind::Verdict);
+    let listing = match flag {
+        Some(flag) => flag.listing().clone(),
+        None => without_pictures(listing),
+    };
+    let ending = Ending::Judged(verdict.decision);
+    let case = Box::new(Case { verdict, listing, photos, kept });
+    Found { records, ending, work: Work::Judged { case, cause, current: Arc::clone(current) } }
+}
+
+fn without_pictures(mut listing: Listing) -> Listing {
+    listing.images.iter_mut().for_each(|image| image.data = None);
+    listing
+}
+
+fn complete(input: Input, origin: Origin, found: Found) {
+    let Input { slot, cause, desk, received, charge, raw, .. } = input;
+    let outcome = Outcome::new(found, origin, received, raw, Some(charge));
+    match cause {
+        Cause::Listing => desk.board.complete(&slot, outcome),
+        Cause::Recheck(_) | Cause::Sweep(_) => desk.board.complete_side(&slot, outcome),
+    }
 }
 
 fn origin(input: &Input, current: &CurrentBench) -> Origin {
@@ -171,15 +276,28 @@ fn origin(input: &Input, current: &CurrentBench) -> Origin {
     Origin { source: input.source.clone(), catalog_offsets: Arc::clone(&current.catalog_offsets), trace }
 }
 
-fn too_large(records: &[OutputRecord], limits: &MaxRecordBytes) -> Option<Rejection> {
-    records.iter().find_map(|record| {
-        let (topic, max_bytes) = match record.topic {
-            OutputTopic::Verdicts => ("verdicts", limits.verdicts),
-            OutputTopic::Review => ("review", limits.review),
-            OutputTopic::DeadLetters => return None,
-        };
-        let bytes = record.bytes();
+/// Settling can make a record longer: another revision, another reason, what an edit changed.
+const LIFE_BYTES: usize = 32 << 10;
+
+/// About what a photo of an open flag takes in the state topic.
+const KEPT_PHOTO_BYTES: usize = 3 << 10;
+
+fn too_large(found: &Found, limits: &MaxRecordBytes) -> Option<Rejection> {
+    let exceeds = |topic, bytes: usize, max_bytes: usize| {
         (bytes > max_bytes).then_some(Rejection::OutputTooLarge { topic, bytes, max_bytes })
+    };
+    let n_kept = match &found.work {
+        Work::Judged { case, .. } => case.kept.len(),
+        _ => 0,
+    };
+    found.records.iter().find_map(|record| {
+        let bytes = record.bytes() + LIFE_BYTES;
+        match record.topic {
+            OutputTopic::Verdicts => exceeds("verdicts", bytes, limits.verdicts),
+            OutputTopic::Review => exceeds("review", bytes, limits.review)
+                .or_else(|| exceeds("state", bytes + n_kept * KEPT_PHOTO_BYTES, limits.state)),
+            _ => None,
+        }
     })
 }
 

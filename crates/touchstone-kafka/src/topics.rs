@@ -262,13 +262,14 @@ async fn check_once(settings: &Settings) -> Result<MaxRecordBytes, Error> {
     let (kafka, names) = (settings.kafka()?, &settings.topics);
     let admin = admin(kafka)?;
     let existing = describe_names(&metadata(&admin)?);
-    let needed = [&names.listings, &names.catalog, &names.review, &names.verdicts, &names.dead_letters];
+    let needed = names.all().into_iter().map(|(_, name)| name);
     let missing: Vec<String> =
-        needed.into_iter().filter(|name| !existing.contains_key(*name)).cloned().collect();
+        needed.filter(|name| !existing.contains_key(*name)).map(str::to_owned).collect();
     if !missing.is_empty() {
         return Err(Error::MissingTopics { topics: missing });
     }
-    let outputs = [names.verdicts.as_str(), names.review.as_str(), names.dead_letters.as_str()];
+    check_partitions(names, &existing)?;
+    let outputs = [&names.verdicts, &names.review, &names.dead_letters, &names.state].map(String::as_str);
     let found = match configs(&admin, if kafka.simulated { &[] } else { &outputs }).await {
         Err(Error::Kafka { source: ClientError(KafkaError::AdminOp(code)), .. }) if is_denial(code) => {
             // To describe topics needs a permission of its own, and the worker can do without.
@@ -285,7 +286,22 @@ async fn check_once(settings: &Settings) -> Result<MaxRecordBytes, Error> {
         verdicts: limit(&names.verdicts),
         review: limit(&names.review),
         dead_letters: limit(&names.dead_letters),
+        state: limit(&names.state).min(limit(&names.recheck)),
     })
+}
+
+/// What is remembered of a listing, and its re-checks, stand in the partition of its input.
+fn check_partitions(names: &TopicNames, existing: &BTreeMap<String, (i32, i32)>) -> Result<(), Error> {
+    let count = |name: &String| existing.get(name).map_or(0, |(n_partitions, _)| *n_partitions);
+    let wanted = count(&names.listings);
+    for (role, name) in [("state", &names.state), ("recheck", &names.recheck)] {
+        let found = count(name);
+        if found != wanted {
+            let (topic, listings) = (name.clone(), names.listings.clone());
+            return Err(Error::UnequalPartitions { role, topic, found, listings, wanted });
+        }
+    }
+    Ok(())
 }
 
 /// For how long the catalog topic shows that a record was deleted; zero where the cluster does not tell.

@@ -74,6 +74,12 @@ impl<T> Tracker<T> {
         self.next = Some(self.next.map_or(last + 1, |next| next.max(last + 1)));
     }
 
+    /// Forgets the ready prefix.
+    pub(crate) fn commit_ready(&mut self) {
+        let last = self.ready().map(|(offset, _)| offset).last();
+        last.into_iter().for_each(|last| self.commit(last));
+    }
+
     /// How many offsets are received and not committed.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -23,7 +23,7 @@ use crate::photos::Photographer;
 use crate::poller::PollerEnd;
 use crate::queue::WorkQueue;
 use crate::session::{Session, SessionEvent, SessionParts};
-use crate::settings::{KafkaSettings, Settings};
+use crate::settings::{KafkaSettings, NullValue, Settings};
 use crate::stage::Stages;
 use crate::topics;
 
@@ -82,10 +82,11 @@ pub async fn run(
     };
     let queue = Arc::new(WorkQueue::default());
     let stages = Arc::new(Stages {
-        bench,
+        bench: Arc::clone(&bench),
         photographer,
         decode_limits: DecodeLimits::default(),
         max_listing_bytes: settings.limits.max_listing_bytes,
+        null_is_removed: settings.limits.null_value == NullValue::Removed,
         queue: Arc::clone(&queue),
         runtime: tokio::runtime::Handle::current(),
         metrics: Arc::clone(&metrics),
@@ -97,6 +98,8 @@ pub async fn run(
         transactional_id: transactional_id(kafka),
         gate,
         queue,
+        bench,
+        news: Arc::clone(&follower.news),
         window,
         metrics,
         health,
@@ -277,7 +280,8 @@ fn conclude(event: Option<SessionEvent>) -> Result<SessionEnd, Error> {
         }
         Some(
             SessionEvent::Poller(PollerEnd::Failed(error))
-            | SessionEvent::Committer(CommitterEnd::Failed(error)),
+            | SessionEvent::Committer(CommitterEnd::Failed(error))
+            | SessionEvent::Reader(error),
         ) => return Err(error),
         Some(SessionEvent::Poller(PollerEnd::Rebuild(reason))) => {
             SessionEnd::Rebuild { reason, fenced: false }

@@ -20,6 +20,8 @@ pub struct Limits {
     pub dead_letter_limit: usize,
     /// How long the state of a listing without flag or ruling is kept, in days; default 90.
     pub state_days: u32,
+    /// How many open flags a second are judged again after a change of the catalog; default 500.
+    pub sweep_per_second: u32,
     /// How many listings are in the worker at the same time; default 4096.
     pub max_in_flight: usize,
     /// How many bytes of messages are in the worker at the same time; default 64 MiB.
@@ -38,7 +40,7 @@ pub struct Limits {
 pub enum NullValue {
     /// A mistake: it becomes a dead letter.
     DeadLetter,
-    /// The listing was removed. Needs the state of earlier versions, which this version does not keep.
+    /// The listing was removed: a version after the last one.
     Removed,
 }
 
@@ -49,6 +51,7 @@ impl Default for Limits {
             null_value: NullValue::DeadLetter,
             dead_letter_limit: 500,
             state_days: 90,
+            sweep_per_second: 500,
             max_in_flight: 4096,
             max_in_flight_bytes: 64 << 20,
             commit_interval_ms: 50,
@@ -78,14 +81,10 @@ impl Limits {
     }
 
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        if self.null_value == NullValue::Removed {
-            let problem =
-                "needs the state of earlier versions, which this version does not keep; use \"dead_letter\"";
-            return Err(SettingsError::value("limits.null_value", "\"removed\"", problem));
-        }
         range("max_listing_bytes", self.max_listing_bytes, 1_024, 64 << 20)?;
         range("dead_letter_limit", self.dead_letter_limit, 0, 10_000)?;
         range("state_days", self.state_days as usize, 1, 36_500)?;
+        range("sweep_per_second", self.sweep_per_second as usize, 1, 100_000)?;
         range("max_in_flight", self.max_in_flight, 1, 1_000_000)?;
         range("max_in_flight_bytes", self.max_in_flight_bytes, 1 << 20, 64 << 30)?;
         range("commit_interval_ms", self.commit_interval_ms as usize, 0, 5_000)?;

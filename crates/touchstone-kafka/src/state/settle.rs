@@ -1,0 +1,369 @@
+//! What follows from a judgement or a ruling, given what is remembered of the listing: a pure function.
+//!
+//! `docs/flag-lifecycle.md` draws it. A flag is open from the verdict that raises it to the retract that takes it back; a listing
+//! has at most one open flag; revisions of a flag rise by one.
+
+use touchstone_types::{
+    Decision, Evidence, Flag, JudgedPhoto, KeptPhoto, Listing, ListingId, ListingStatus, Missing, PhotoFailure,
+    PhotoUnreachable, Reason, ReviewDecision, Ruling, Verdict, flag_id,
+};
+
+use super::StateError;
+use super::edits::edits;
+use super::entry::{Entry, Lasting, Ruled, Waiting, is_of_life, kinds};
+
+/// A listing as it was judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// What the pipeline says, which knows nothing of earlier verdicts.
+    pub(crate) verdict: Verdict,
+    /// The listing without inline picture bytes.
+    pub(crate) listing: Listing,
+    pub(crate) photos: Vec<JudgedPhoto>,
+    /// What the photos are judged again from, where the verdict is a flag.
+    pub(crate) kept: Vec<KeptPhoto>,
+}
+
+/// Why a listing was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A message came.
+    Listing,
+    /// A re-check was due.
+    Recheck(Token),
+    /// The catalog has changed. The flag was at this version and revision when it was taken up.
+    Sweep(Token),
+}
+
+/// What a re-check or a sweep was begun for: if this is no longer what is remembered, it is out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) version: u64,
+    pub(crate) revision: u64,
+    /// Of a re-check: which one, from 1.
+    pub(crate) attempt: u32,
+}
+
+/// What settling needs to know beside what was and what happened.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    /// How often photos that are missing for a passing cause are tried again.
+    pub(crate) n_rechecks: u32,
+    /// Whether everything in the catalog that a verdict stands on is still there.
+    pub(crate) stands: &'a dyn Fn(&Verdict) -> bool,
+}
+
+/// What is to be written, in this order: retract, verdict, re-check, and what is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// The open flag, taken back.
+    pub(crate) retract: Option<Flag>,
+    pub(crate) verdict: Option<Spoken>,
+    /// The re-check that is to be written, from 1.
+    pub(crate) recheck: Option<Waiting>,
+    /// What is remembered from now on; `None` if nothing changed.
+    pub(crate) next: Option<Entry>,
+    /// The flag that this opens, or goes on with.
+    pub(crate) flag: Option<Flag>,
+}
+
+/// The verdict to be written.
+#[derive(Debug)]
+pub(crate) enum Spoken {
+    /// What the pipeline said.
+    AsJudged,
+    /// With another revision, or other words.
+    Changed(Box<Verdict>),
+}
+
+/// What follows from a judgement.
+///
+/// # Errors
+/// An open flag that cannot be read.
+pub(crate) fn settle(
+    prior: Option<&Entry>,
+    case: &Case,
+    cause: Cause,
+    seen_ms: i64,
+    rules: Rules<'_>,
+) -> Result<Settled, StateError> {
+    if !is_current(prior, cause) {
+        return Ok(Settled::default());
+    }
+    match prior {
+        Some(prior) if case.verdict.listing_version < prior.version => Ok(stale(&case.verdict)),
+        _ => Step::new(prior, case, cause, rules)?.settle(seen_ms),
+    }
+}
+
+/// Whether what was begun is still wanted.
+fn is_current(prior: Option<&Entry>, cause: Cause) -> bool {
+    match (cause, prior) {
+        (Cause::Listing, _) => true,
+        (Cause::Recheck(token), Some(prior)) => {
+            let waiting = prior.recheck.map(|waiting| (waiting.attempt, waiting.revision));
+            prior.version == token.version && waiting == Some((token.attempt, token.revision))
+        }
+        (Cause::Sweep(token), Some(prior)) => {
+            prior.is_open() && (prior.version, prior.revision) == (token.version, token.revision)
+        }
+        (_, None) => false,
+    }
+}
+
+/// An older version than one that was judged before: the later one stands.
+fn stale(judged: &Verdict) -> Settled {
+    let mut verdict = judged.clone();
+    verdict.decision = Decision::Abstain;
+    verdict.revision = 0;
+    verdict.reasons = vec![Reason::StaleVersion];
+    verdict.evidence.clear();
+    (verdict.row, verdict.probability, verdict.priority) = (None, None, 0);
+    (verdict.brand_id, verdict.product_id) = (None, None);
+    Settled { verdict: Some(Spoken::Changed(Box::new(verdict))), ..Settled::default() }
+}
+
+/// One judgement on its way.
+struct Step<'a> {
+    prior: Option<&'a Entry>,
+    case: &'a Case,
+    cause: Cause,
+    rules: Rules<'a>,
+    /// The open flag.
+    open: Option<Flag>,
+    /// Whether the version is the one judged last.
+    is_same: bool,
+}
+
+impl<'a> Step<'a> {
+    fn new(
+        prior: Option<&'a Entry>,
+        case: &'a Case,
+        cause: Cause,
+        rules: Rules<'a>,
+    ) -> Result<Self, StateError> {
+        let open = prior.map_or(Ok(None), Entry::flag)?;
+        let is_same = prior.is_some_and(|prior| prior.version == case.verdict.listing_version);
+        Ok(Self { prior, case, cause, rules, open, is_same })
+    }
+
+    fn settle(self, seen_ms: i64) -> Result<Settled, StateError> {
+        let waiting = self.waiting();
+        if self.is_no_better(waiting) {
+            let next = self.prior.map(|prior| Entry { recheck: waiting, ..prior.clone() });
+            return Ok(Settled { recheck: waiting, next, ..Settled::default() });
+        }
+        let mut verdict = self.case.verdict.clone();
+        self.give_up_photos(&mut verdict, waiting);
+        self.dismiss(&mut verdict);
+        self.carry(&mut verdict);
+        if self.is_confirmed(&verdict) {
+            return Ok(Settled::default());
+        }
+        let last = if self.is_same { self.prior.map_or(0, |prior| prior.revision) } else { 0 };
+        let is_taken_back = self.open.is_some() && !(self.is_same && verdict.decision.is_flag());
+        verdict.revision = last + 1 + u64::from(self.is_same && is_taken_back);
+        let retract = if is_taken_back { self.retract(&mut verdict) } else { None };
+        let waiting = match self.cause {
+            Cause::Sweep(_) => self.prior.and_then(|prior| prior.recheck),
+            _ => waiting.map(|waiting| Waiting { revision: verdict.revision, ..waiting }),
+        };
+        let mut next = self.remembered(&verdict, seen_ms);
+        next.recheck = waiting;
+        let flag = self.flag(&verdict);
+        if let Some(flag) = &flag {
+            next.open(flag, &self.case.kept)?;
+        }
+        let recheck = waiting.filter(|_| !matches!(self.cause, Cause::Sweep(_)));
+        let is_as_judged = verdict == self.case.verdict;
+        let spoken = if is_as_judged { Spoken::AsJudged } else { Spoken::Changed(Box::new(verdict)) };
+        Ok(Settled { retract, verdict: Some(spoken), recheck, next: Some(next), flag })
+    }
+
+    /// The next re-check, if photos are missing that may come and tries are left.
+    fn waiting(&self) -> Option<Waiting> {
+        let attempt = match self.cause {
+            Cause::Listing => 1,
+            Cause::Recheck(token) => token.attempt + 1,
+            Cause::Sweep(_) => return None,
+        };
+        let n_missing = unreached(&self.case.verdict).count();
+        let revision = match self.cause {
+            Cause::Recheck(token) => token.revision,
+            _ => 0,
+        };
+        (n_missing > 0 && attempt <= self.rules.n_rechecks).then_some(Waiting { attempt, revision, n_missing })
+    }
+
+    /// Whether a re-check got no more photos than there were, and another one follows.
+    fn is_no_better(&self, waiting: Option<Waiting>) -> bool {
+        let before = self.prior.and_then(|prior| prior.recheck).map(|waiting| waiting.n_missing);
+        matches!(self.cause, Cause::Recheck(_)) && waiting.is_some_and(|w| Some(w.n_missing) >= before)
+    }
+
+    /// After the last try it is a fact that a photo cannot be fetched.
+    fn give_up_photos(&self, verdict: &mut Verdict, waiting: Option<Waiting>) {
+        if waiting.is_some() || !matches!(self.cause, Cause::Recheck(_)) {
+            return;
+        }
+        let unreached: Vec<PhotoUnreachable> = unreached(verdict).collect();
+        if !unreached.is_empty() {
+            verdict.evidence.extend(unreached.into_iter().map(Evidence::PhotoUnreachable));
+            add_reason(verdict, Reason::PhotoUnreachable);
+            verdict.evidence.sort_by(Evidence::order);
+        }
+    }
+
+    /// What a person dismissed stays clear until evidence of a new kind appears.
+    fn dismiss(&self, verdict: &mut Verdict) {
+        let Some(dismissed) = self.prior.and_then(Entry::dismissed) else { return };
+        let is_new = |kind: &str| !dismissed.iter().any(|d| d == kind);
+        let stands = verdict.decision.is_flag() && kinds(verdict).any(is_new);
+        if self.case.listing.status == ListingStatus::Active && !stands {
+            verdict.decision = Decision::Clear;
+            verdict.reasons = vec![Reason::Dismissed];
+            verdict.evidence.retain(|e| !matches!(e, Evidence::Contribution(_)));
+        }
+    }
+
+    /// Gives a flag that takes the place of an open one what belongs to its life: what the edit between them changed, or, at the
+    /// same version, what was noted before.
+    fn carry(&self, verdict: &mut Verdict) {
+        let Some(open) = self.open.as_ref().filter(|_| verdict.decision.is_flag()) else { return };
+        if self.is_same {
+            let noted = |e: &&Evidence| match e {
+                Evidence::PhotoUnreachable(_) => matches!(self.cause, Cause::Sweep(_)),
+                other => is_of_life(other),
+            };
+            let noted: Vec<Evidence> = open.verdict().evidence.iter().filter(noted).cloned().collect();
+            if noted.iter().any(|e| matches!(e, Evidence::PhotoUnreachable(_))) {
+                add_reason(verdict, Reason::PhotoUnreachable);
+            }
+            verdict.evidence.extend(noted);
+        } else {
+            let after = (&self.case.listing, &*verdict);
+            let edits = edits((open.listing(), open.verdict()), after);
+            verdict.evidence.extend(edits.into_iter().map(Evidence::Edit));
+        }
+        verdict.evidence.sort_by(Evidence::order);
+    }
+
+    /// Whether a sweep found nothing new.
+    fn is_confirmed(&self, verdict: &Verdict) -> bool {
+        let Some(open) = self.open.as_ref().filter(|_| matches!(self.cause, Cause::Sweep(_))) else {
+            return false;
+        };
+        let (revision, versions) = (open.verdict().revision, open.verdict().versions.clone());
+        Verdict { revision, versions, ..verdict.clone() } == *open.verdict()
+    }
+
+    /// The open flag, taken back for the sake of `verdict`.
+    fn retract(&self, verdict: &mut Verdict) -> Option<Flag> {
+        let open = self.open.as_ref()?;
+        let is_removed = self.case.listing.status == ListingStatus::Removed;
+        let reason = match (self.is_same, verdict.decision.is_flag()) {
+            _ if is_removed => Reason::Removed,
+            (false, true) => Reason::SupersededByFlag,
+            (false, false) => Reason::Edited,
+            (true, _) if (self.rules.stands)(open.verdict()) => Reason::EvidenceChanged,
+            (true, _) => Reason::CatalogWithdrawn,
+        };
+        let mut retract = retracted(open, reason);
+        if !self.is_same {
+            retract.replaced_by = Some(verdict.flag_id);
+        }
+        if reason == Reason::Edited {
+            let edits = edits((open.listing(), open.verdict()), (&self.case.listing, verdict));
+            retract.evidence.retain(|e| !matches!(e, Evidence::Edit(_)));
+            retract.evidence.extend(edits.into_iter().map(Evidence::Edit));
+            retract.evidence.sort_by(Evidence::order);
+        }
+        open.clone().with_verdict(retract)
+    }
+
+    /// What is remembered after this verdict, but for its flag.
+    fn remembered(&self, verdict: &Verdict, seen_ms: i64) -> Entry {
+        let seen_ms = match self.cause {
+            Cause::Listing => seen_ms,
+            _ => self.prior.map_or(seen_ms, |prior| prior.seen_ms),
+        };
+        let mut next = Entry::of(verdict, seen_ms);
+        next.removed = self.case.listing.status == ListingStatus::Removed;
+        if let Some(prior) = self.prior {
+            next.kinds.clone_from(&prior.kinds);
+            next.ruling.clone_from(&prior.ruling);
+        }
+        next
+    }
+
+    fn flag(&self, verdict: &Verdict) -> Option<Flag> {
+        if !verdict.decision.is_flag() {
+            return None;
+        }
+        Flag::new(verdict.clone(), self.case.listing.clone(), self.case.photos.clone())
+    }
+}
+
+/// A flag's verdict, taken back.
+fn retracted(open: &Flag, reason: Reason) -> Verdict {
+    let mut verdict = open.verdict().clone();
+    verdict.decision = Decision::Retract;
+    verdict.revision += 1;
+    verdict.reasons = vec![reason];
+    verdict
+}
+
+/// The photos of a verdict that are missing for a cause that may pass.
+fn unreached(verdict: &Verdict) -> impl Iterator<Item = PhotoUnreachable> {
+    use PhotoFailure::{Refused, Status, Timeout};
+    verdict.missing.iter().filter_map(|missing| match missing {
+        Missing::Image(image_idx, failure @ (Timeout | Refused | Status)) => {
+            Some(PhotoUnreachable { image_idx: *image_idx, failure: *failure })
+        }
+        _ => None,
+    })
+}
+
+fn add_reason(verdict: &mut Verdict, reason: Reason) {
+    verdict.reasons.push(reason);
+    verdict.reasons.sort_by_key(|r| (std::cmp::Reverse(r.weight()), r.as_str()));
+    verdict.reasons.dedup();
+}
+
+/// What follows from a ruling; nothing where it is not about a flag of this listing.
+///
+/// # Errors
+/// An open flag that cannot be read.
+pub(crate) fn settle_ruling(
+    prior: &Entry,
+    listing_id: &ListingId,
+    decision: &ReviewDecision,
+) -> Result<Settled, StateError> {
+    let (version, revision) = (decision.listing_version, decision.revision);
+    let ruling = match decision.ruling {
+        _ if decision.flag_id != flag_id(&prior.marketplace, listing_id, version) => None,
+        Ruling::Escalate => None,
+        Ruling::Uphold => Some(Lasting::Uphold),
+        Ruling::Dismiss => Some(Lasting::Dismiss),
+    };
+    let Some(ruling) = ruling else { return Ok(Settled::default()) };
+    let mut next = prior.clone();
+    let mut dismissed = Vec::new();
+    if ruling == Lasting::Dismiss {
+        dismissed.extend(prior.dismissed().into_iter().flatten().cloned());
+        let was_seen = prior.kinds.iter().filter(|seen| (seen.version, seen.revision) <= (version, revision));
+        dismissed.extend(was_seen.map(|seen| seen.kind.clone()));
+        dismissed.sort();
+        dismissed.dedup();
+    }
+    next.ruling = Some(Ruled { ruling, version, revision, kinds: dismissed.clone() });
+    let open = prior.flag()?.filter(|_| ruling == Lasting::Dismiss);
+    let is_covered = |flag: &Flag| kinds(flag.verdict()).all(|kind| dismissed.iter().any(|d| d == kind));
+    let retract = open.filter(is_covered).and_then(|open| {
+        let verdict = retracted(&open, Reason::Dismissed);
+        next.revision = verdict.revision;
+        next.close();
+        open.with_verdict(verdict)
+    });
+    Ok(Settled { retract, next: Some(next), ..Settled::default() })
+}
