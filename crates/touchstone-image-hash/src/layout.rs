@@ -1,6 +1,9 @@
 //! A reference at the size of a thumbnail, stretched to a square: what a photo is compared with, cell by cell.
 
+use touchstone_types::Transform;
+
 use crate::plane::{Plane, Planes};
+use crate::windows::matrix;
 
 /// Cells along each side.
 pub(crate) const CELLS: usize = 24;
@@ -65,6 +68,18 @@ impl Layout {
         (f32::from(self.0[N_CELLS + cell]), f32::from(self.0[N_CELLS + N_COLOUR_CELLS + cell]))
     }
 
+    /// The layout of the picture after `transform`.
+    pub(crate) fn turned(&self, transform: Transform) -> Self {
+        let mut bytes = Box::new([0; LAYOUT_BYTES]);
+        for (start, side) in [(0, CELLS), (N_CELLS, COLOUR_CELLS), (N_CELLS + N_COLOUR_CELLS, COLOUR_CELLS)] {
+            for cell in 0..side * side {
+                let to = turned_cell(cell, side, transform);
+                bytes[start + to] = self.0[start + cell];
+            }
+        }
+        Self(bytes)
+    }
+
     /// Whether two references are the same picture for all that their layouts tell: fine structure and colours agree.
     pub(crate) fn is_near(&self, other: &Self) -> bool {
         let (a, b) = (self.luma(), other.luma());
@@ -77,6 +92,16 @@ impl Layout {
         let most = colours_differ.fold(0.0, f32::max);
         most < 12.0 && correlation(fine_a.iter().copied().zip(fine_b.iter().copied())) > 0.97
     }
+}
+
+/// Where a cell of a square lies after `transform`.
+fn turned_cell(cell: usize, side: usize, transform: Transform) -> usize {
+    let [a, b, c, d] = matrix(transform).map(|v| v as i32);
+    // Twice the way from the middle, which may lie between two cells.
+    let last = side as i32 - 1;
+    let (x, y) = (2 * (cell % side) as i32 - last, 2 * (cell / side) as i32 - last);
+    let place = |way: i32| ((way + last) / 2) as usize;
+    place(c * x + d * y) * side + place(a * x + b * y)
 }
 
 /// What is left of each known cell when the mean of the known cells around it is taken away; 0 where nothing is known.
@@ -293,5 +318,46 @@ impl Bytes {
         };
         let (upper, lower) = (between(top), between(below));
         upper + (lower - upper) * fy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{RgbImage, imageops};
+
+    use super::*;
+    use crate::decode::{Colours, DecodeLimits, decode_colours};
+
+    fn layout(picture: &RgbImage) -> Layout {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        let limits = DecodeLimits::default();
+        let picture = decode_colours(bytes.get_ref(), &limits, Colours::LumaAndChroma).unwrap();
+        Layout::of(&Planes::of(&picture))
+    }
+
+    #[test]
+    fn a_turned_layout_is_that_of_the_turned_picture() {
+        let picture = RgbImage::from_fn(192, 240, |x, y| {
+            let (u, v) = (x / 9 * 7919 % 83, y / 7 * 104_729 % 61);
+            image::Rgb([(u * v % 230) as u8, (x + y / 2) as u8, (200 - y / 2) as u8])
+        });
+        let upright = layout(&picture);
+        let turned: [(Transform, RgbImage); 8] = [
+            (Transform::None, picture.clone()),
+            (Transform::Mirror, imageops::flip_horizontal(&picture)),
+            (Transform::Flip, imageops::flip_vertical(&picture)),
+            (Transform::Rotate90, imageops::rotate270(&picture)),
+            (Transform::Rotate180, imageops::rotate180(&picture)),
+            (Transform::Rotate270, imageops::rotate90(&picture)),
+            (Transform::Transpose, imageops::flip_horizontal(&imageops::rotate90(&picture))),
+            (Transform::Transverse, imageops::flip_vertical(&imageops::rotate90(&picture))),
+        ];
+        for (transform, picture) in &turned {
+            assert!(upright.turned(*transform).is_near(&layout(picture)), "{transform}");
+            let n_near =
+                Transform::ALL.iter().filter(|t| upright.turned(**t).is_near(&layout(picture))).count();
+            assert_eq!(n_near, 1, "{transform}");
+        }
     }
 }

@@ -65,6 +65,7 @@ mod decode;
 mod detail;
 mod error;
 mod fit;
+mod kept;
 mod layout;
 mod marks;
 mod matching;

@@ -9,17 +9,18 @@
 //! Hashes and windows only propose. A match is reported when the reference, laid over the photo, fits there: one score says how
 //! surely. A reference without detail can be found by its hash alone, and then the distance decides.
 
-use touchstone_types::{Alteration, HammingDistance, Overlay, Transform};
+use touchstone_types::{Alteration, HammingDistance, Hash256, Overlay, Transform};
 
 use crate::align::{Pose, Target, align};
 use crate::alteration;
 use crate::closer::Closer;
 use crate::fit::{COLOUR, Fit, Measures, Setting, off_colour};
-use crate::pdq::{SYMMETRIES, undone_by};
+use crate::kept::by_hash;
+use crate::pdq::{Dihedral, SYMMETRIES, undone_by};
 use crate::photo::Photo;
 use crate::references::{Known, MIN_QUALITY, References};
 use crate::score::PhotoScore;
-use crate::search::{ChunkFlips, Neighbour};
+use crate::search::{ChunkFlips, MultiIndex, Neighbour};
 use crate::windows::{Hit, Window, WindowSource, hits, matrix};
 
 /// The radius that PDQ's authors advise: at most this many of 256 bits differ between copies of one picture.
@@ -30,7 +31,7 @@ const PROPOSAL_RADIUS: HammingDistance = HammingDistance::new(72).expect("at mos
 
 /// The nearest references by hash get a second look until so many could be the picture: several may be near that are not, as the
 /// colours of one product are.
-const MAX_BY_HASH: usize = 6;
+pub(crate) const MAX_BY_HASH: usize = 6;
 
 /// The same of the references with most votes.
 const MAX_BY_WINDOWS: usize = 8;
@@ -185,23 +186,38 @@ impl References {
     /// The references nearest to the photo by hash, each in its nearest orientation: the nearest first.
     /// Complete within `radius`; beyond it as far as [`PROPOSAL_RADIUS`], where the index does not search all with gaps.
     fn near(&self, photo: &Photo, radius: HammingDistance) -> Vec<Near> {
+        self.nearest(&photo.dihedral, |hashes, query, add| {
+            if self.searches_all() {
+                hashes.visit(query, radius.max(PROPOSAL_RADIUS), add);
+            } else {
+                hashes.visit(query, radius.max(DEFAULT_RADIUS), &mut *add);
+                hashes.candidates(query, PROPOSAL_RADIUS, ChunkFlips::One, add);
+            }
+        })
+    }
+
+    /// The references within a radius of a picture by hash, each in its nearest orientation: the nearest first.
+    pub(crate) fn near_by_hash(&self, turned: &Dihedral, radius: HammingDistance) -> Vec<Near> {
+        self.nearest(turned, |hashes, query, add| hashes.visit(query, radius, add))
+    }
+
+    /// What `visit` finds near to a picture in any orientation, each reference once: the nearest first.
+    fn nearest(
+        &self,
+        turned: &Dihedral,
+        visit: impl Fn(&MultiIndex, &Hash256, &mut dyn FnMut(Neighbour)),
+    ) -> Vec<Near> {
         // In the order of the symmetries, so that the stable sort leaves the first of equally near transforms in front.
         let mut near = Vec::new();
         for transform in SYMMETRIES {
-            let query = &photo.dihedral[undone_by(transform) as usize];
+            let query = &turned[undone_by(transform) as usize];
             for (first_slot, part) in self.parts() {
-                let mut add = |neighbour: Neighbour| {
+                visit(&part.hashes, query, &mut |neighbour: Neighbour| {
                     let (reference, distance) = (first_slot + neighbour.item, neighbour.distance);
                     if !self.is_removed(reference) {
                         near.push(Near { reference, distance, transform });
                     }
-                };
-                if self.searches_all() {
-                    part.hashes.visit(query, radius.max(PROPOSAL_RADIUS), add);
-                } else {
-                    part.hashes.visit(query, radius.max(DEFAULT_RADIUS), &mut add);
-                    part.hashes.candidates(query, PROPOSAL_RADIUS, ChunkFlips::One, add);
-                }
+                });
             }
         }
         near.sort_by_key(|near| (near.reference, near.distance));
@@ -218,14 +234,7 @@ impl References {
         if photo.features.quality < MIN_QUALITY {
             return Vec::new();
         }
-        let found = near.iter().filter(is_match).map(|near| ReferenceMatch {
-            reference: near.reference,
-            distance: near.distance,
-            alteration: Alteration::turned(near.transform),
-            score: None,
-            overlay: None,
-        });
-        found.collect()
+        near.iter().filter(is_match).map(by_hash).collect()
     }
 
     /// The candidates by the whole-picture hash and by windows as the photo stands, and by their symmetries.
@@ -375,9 +384,8 @@ impl References {
 
     /// The smallest distance over the symmetries.
     fn distance(&self, photo: &Photo, reference: usize) -> HammingDistance {
-        let known = self.known(reference).into_iter();
-        let all = known.flat_map(|known| photo.dihedral.iter().map(|hash| hash.distance(&known.pdq)));
-        all.min().unwrap_or(const { HammingDistance::new(256).expect("at most 256") })
+        let farthest = const { HammingDistance::new(256).expect("at most 256") };
+        self.distance_to(&photo.dihedral, reference).unwrap_or(farthest)
     }
 
     /// Of each reference the place where most fits exactly, by the references' order.
@@ -389,10 +397,11 @@ impl References {
 }
 
 /// A reference that is near by its hash.
-struct Near {
-    reference: usize,
-    distance: HammingDistance,
-    transform: Transform,
+pub(crate) struct Near {
+    pub(crate) reference: usize,
+    pub(crate) distance: HammingDistance,
+    /// What was done to the reference.
+    pub(crate) transform: Transform,
 }
 
 /// The place of a reference that fills the photo after `transform`.

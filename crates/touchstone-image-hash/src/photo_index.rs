@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use touchstone_types::PhotoFeatures;
+use touchstone_types::{HammingDistance, KeptPhoto, PhotoFeatures};
 
 use crate::matching::{Candidate, MatchSettings, ReferenceMatch};
+use crate::pdq::Dihedral;
 use crate::photo::Photo;
 use crate::references::{Kept, Known, Limits, References};
 
@@ -195,6 +196,27 @@ impl<N: Ord + Clone> PhotoIndex<N> {
         proposed: &[usize],
     ) -> Vec<ReferenceMatch> {
         self.references.matches(photo, settings, proposed)
+    }
+
+    /// The distance that a match of this reference tells: the smallest over the orientations of a picture, of which `turned` are the
+    /// hashes. `None` where the reference cannot be searched, because its features are of another version.
+    pub fn distance(&self, turned: &Dihedral, slot: usize) -> Option<HammingDistance> {
+        self.references.distance_to(turned, slot)
+    }
+
+    /// The references, besides those `found` before, of which a photo is a whole copy, turned or not: those within `radius` by hash,
+    /// the nearest first, then by name. A reference with a detail has to have the photo's layout as well, because shades of one
+    /// design are as near; and no more of these are told, those found included, than get a second look by hash. None has a score.
+    ///
+    /// Without the picture less is found than by [`matches`](Self::matches): no crop, no border, no collage, and where the reference
+    /// has a detail, no grey copy.
+    pub fn whole_copies(
+        &self,
+        photo: &KeptPhoto,
+        radius: HammingDistance,
+        found: &[usize],
+    ) -> Vec<ReferenceMatch> {
+        self.references.whole_copies(photo, radius, found)
     }
 
     /// The references that a second look is worth, each at the place where it fits best, by name.

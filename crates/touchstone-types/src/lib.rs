@@ -20,6 +20,7 @@ mod error;
 mod evidence;
 mod gtin;
 mod ids;
+mod kept_photo;
 mod listing;
 mod money;
 mod photo;
@@ -41,6 +42,7 @@ pub use evidence::{
 };
 pub use gtin::{BadGtin, Gtin};
 pub use ids::{BadId, BrandId, ListingId, MAX_ID_BYTES, ProductId, RecordId, SellerId};
+pub use kept_photo::KeptPhoto;
 pub use listing::{Condition, Listing, ListingImage, ListingStatus, Seller, Signals};
 pub use money::{BadMoney, Currency, MAX_AMOUNT, Money};
 pub use photo::{

@@ -211,6 +211,79 @@ proptest! {
     }
 }
 
+/// The slots of what the picture shows, and what else its features show.
+fn shown(index: &PhotoIndex, photo: &Photo) -> (Vec<ReferenceMatch>, Vec<ReferenceMatch>) {
+    let settings =
+        MatchSettings { radius: DEFAULT_RADIUS, score: &PhotoScore::default(), only_proposed: false };
+    let matches = index.matches(photo, &settings, &[]);
+    let found: Vec<usize> = matches.iter().map(|m| m.reference).collect();
+    (matches, index.whole_copies(&photo.kept(0), DEFAULT_RADIUS, &found))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, rng_seed: RngSeed::Fixed(29), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_kept_of_a_photo_tells_the_distance_of_every_match_and_no_more_matches(
+        limits in limits(),
+        start in prop::collection::vec(change(), 1..90),
+        later in prop::collection::vec(change(), 0..9),
+        which in 0..4_usize,
+    ) {
+        let mut grown = Grown::new(limits);
+        // A reference whose windows are forged is denied by the picture alone, so its kind has no part in this.
+        let is_forged = |change: &Change| matches!(change.1, Some((Kind::Crowded, ..)));
+        for changes in [start, later] {
+            grown.change(&changes.into_iter().filter(|change| !is_forged(change)).collect::<Vec<_>>());
+        }
+        let (matches, more) = shown(&grown.index, &PHOTOS[which]);
+        for found in &matches {
+            let distance = grown.index.distance(&PHOTOS[which].dihedral, found.reference);
+            prop_assert_eq!(distance, Some(found.distance));
+        }
+        prop_assert_eq!(more, vec![]);
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_photo_finds_the_picture_turned_as_it_is_and_none_of_its_shades() {
+    let shades = (0..4).map(|name| (name, ORIGINALS[name].clone()));
+    let bare = PhotoFeatures { detail: None, ..ORIGINALS[4].clone() };
+    let index = PhotoIndex::of_named(shades.chain([(4, bare)]));
+    // The first shade mirrored.
+    let kept = PHOTOS[0].kept(0);
+    let told = |kept: &KeptPhoto, found: &[usize]| -> Vec<(usize, String)> {
+        let copies = index.whole_copies(kept, DEFAULT_RADIUS, found);
+        assert!(copies.iter().all(|m| m.score.is_none() && m.overlay.is_none()));
+        copies.iter().map(|m| (m.reference, m.alteration.to_string())).collect()
+    };
+    let near = index.references.near_by_hash(&kept.turned, DEFAULT_RADIUS);
+    assert_eq!(near.len(), 4, "all shades are near by hash");
+    assert_eq!(told(&kept, &[]), [(0, "mirror".to_owned())]);
+    assert_eq!(told(&kept, &[0]), []);
+    let other = photo(&imageops::rotate90(&picture(2, 0))).kept(0);
+    assert_eq!(told(&other, &[]), [(4, "rotate270".to_owned())], "a reference without detail by its hash");
+    let blank = |kept: &KeptPhoto, quality| KeptPhoto {
+        features: PhotoFeatures {
+            quality: touchstone_types::Quality::new(quality).unwrap(),
+            ..kept.features.clone()
+        },
+        ..kept.clone()
+    };
+    assert_eq!(told(&blank(&other, 49), &[]), []);
+    assert_eq!(told(&blank(&other, 50), &[]).len(), 1);
+    let older = PhotoFeatures { version: 99, ..kept.features.clone() };
+    assert_eq!(told(&KeptPhoto { features: older, ..kept }, &[]), []);
+}
+
+#[test]
+fn of_a_picture_of_many_references_no_more_are_told_than_get_a_second_look() {
+    let index = PhotoIndex::new(vec![ORIGINALS[0].clone(); 40]);
+    let kept = PHOTOS[0].kept(0);
+    let n_told = |found: &[usize]| index.whole_copies(&kept, DEFAULT_RADIUS, found).len();
+    assert_eq!([n_told(&[]), n_told(&[3, 9]), n_told(&[0, 1, 2, 3, 4, 5, 6])], [6, 4, 0]);
+}
+
 /// Hashes are cut into fewer pieces from 4,096 windows on, wherever the windows lie.
 #[test]
 fn grown_over_a_change_of_the_pieces_answers_like_fresh() {

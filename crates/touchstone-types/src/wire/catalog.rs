@@ -357,32 +357,43 @@ impl CatalogImage {
         if self.url.is_none() && self.features.is_none() {
             return Err(ParseError::field("url", "missing, and there are no features either"));
         }
-        let features = self.features.map(|f| f.parse().map_err(|e| e.within("features"))).transpose()?;
+        let features = self
+            .features
+            .map(|f| PhotoFeatures::try_from(&f).map_err(|e| e.within("features")))
+            .transpose()?;
         Ok(ReferenceImage { url: self.url, features })
     }
 }
 
 impl From<&ReferenceImage> for CatalogImage {
     fn from(image: &ReferenceImage) -> Self {
-        let features = image.features.as_ref().map(|f| Features {
-            version: f.version,
-            pdq: f.pdq.to_string(),
-            quality: f.quality.get(),
-            detail: f.detail.as_ref().map(|detail| BASE64.encode(detail.as_bytes())),
-        });
+        let features = image.features.as_ref().map(Features::from);
         Self { url: image.url.clone(), features }
     }
 }
 
-impl Features {
-    fn parse(&self) -> Result<PhotoFeatures, ParseError> {
-        Ok(PhotoFeatures {
-            version: self.version,
-            pdq: Hash256::from_hex(&self.pdq).map_err(|e| ParseError::field("pdq", e))?,
-            quality: Quality::new(self.quality).ok_or_else(|| {
-                ParseError::field("quality", format!("{} is outside 0 to 100", self.quality))
+impl From<&PhotoFeatures> for Features {
+    fn from(features: &PhotoFeatures) -> Self {
+        Self {
+            version: features.version,
+            pdq: features.pdq.to_string(),
+            quality: features.quality.get(),
+            detail: features.detail.as_ref().map(|detail| BASE64.encode(detail.as_bytes())),
+        }
+    }
+}
+
+impl TryFrom<&Features> for PhotoFeatures {
+    type Error = ParseError;
+
+    fn try_from(wire: &Features) -> Result<Self, ParseError> {
+        Ok(Self {
+            version: wire.version,
+            pdq: Hash256::from_hex(&wire.pdq).map_err(|e| ParseError::field("pdq", e))?,
+            quality: Quality::new(wire.quality).ok_or_else(|| {
+                ParseError::field("quality", format!("{} is outside 0 to 100", wire.quality))
             })?,
-            detail: self.detail.as_deref().map(detail).transpose()?,
+            detail: wire.detail.as_deref().map(detail).transpose()?,
         })
     }
 }

@@ -3,13 +3,15 @@
 
 mod catalog;
 mod evidence;
+mod kept_photo;
 mod listing;
 mod review_decision;
 mod text;
 mod verdict;
 
-pub use catalog::CatalogRecord;
+pub use catalog::{CatalogRecord, Features};
 pub use evidence::Evidence;
+pub use kept_photo::KeptPhoto;
 pub use listing::{Image, Listing, Money, Seller, Signals};
 pub use review_decision::ReviewDecision;
 pub use verdict::{Flag, Photo, Verdict, Versions};

@@ -5,7 +5,8 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
 use touchstone_types::{
-    BenignRecord, CatalogRecord, Hash256, PhotoDetail, PhotoFeatures, Quality, RecordId, ReferenceImage,
+    BenignRecord, CatalogRecord, Hash256, KeptPhoto, PhotoDetail, PhotoFeatures, Quality, RecordId,
+    ReferenceImage,
 };
 
 use crate::golden::goldens;
@@ -71,6 +72,23 @@ fn a_flag_loses_nothing() {
 #[test]
 fn a_review_decision_loses_nothing() {
     check_lossless("decision", &wire_values::decision(), 500);
+}
+
+#[test]
+fn a_kept_photo_loses_nothing_and_is_refused_where_a_hash_is_none() {
+    let rewrite = |wire: &Value| KeptPhoto::from_json(wire.to_string().as_bytes()).map(|p| p.to_json());
+    runner(300)
+        .run(&(wire_values::kept_photo(), 0..8_usize), |(mut wire, idx)| {
+            prop_assert_eq!(rewrite(&wire).map(value), Ok(wire.clone()));
+            let hashes = wire["turned"].as_array_mut().unwrap();
+            hashes[idx] = json!("0f");
+            let error = rewrite(&wire).unwrap_err().to_string();
+            prop_assert!(error.starts_with(&format!("turned[{idx}]: ")), "{error}");
+            wire["turned"].as_array_mut().unwrap().pop();
+            prop_assert!(rewrite(&wire).is_err());
+            Ok(())
+        })
+        .unwrap();
 }
 
 /// Whatever the bytes, every form reads them or says why not; what it read, it can write and read again, unchanged.

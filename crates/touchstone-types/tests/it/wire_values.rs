@@ -173,13 +173,27 @@ pub(crate) fn listing() -> Json {
     )
 }
 
+/// What is kept of a photo.
+fn features() -> Json {
+    object(
+        vec![("version", number(any::<u32>())), ("pdq", hash()), ("quality", number(0..=100_u8))],
+        vec![("detail", detail())],
+    )
+}
+
+pub(crate) fn kept_photo() -> Json {
+    object(
+        vec![
+            ("image", number(any::<u64>())),
+            ("sha256", hash()),
+            ("features", features()),
+            ("turned", vec(hash(), 8).prop_map(Value::Array).boxed()),
+        ],
+        vec![],
+    )
+}
+
 pub(crate) fn catalog() -> Json {
-    let features = || {
-        object(
-            vec![("version", number(any::<u32>())), ("pdq", hash()), ("quality", number(0..=100_u8))],
-            vec![("detail", detail())],
-        )
-    };
     let images = || {
         let image = prop_oneof![
             object(vec![("url", text())], vec![("features", features())]),
