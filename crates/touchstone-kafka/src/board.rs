@@ -156,7 +156,8 @@ impl Board {
     /// The state of a partition has been read to its end.
     pub(crate) fn restored(&self, partition: i32, epoch: u64, restored: PartitionState) {
         let mut state = self.lock();
-        if let Some(owned) = state.owned.get_mut(&partition).filter(|p| p.epoch == epoch) {
+        let awaits = |p: &&mut Partition| p.epoch == epoch && matches!(p.state, Restoring::UnderWay);
+        if let Some(owned) = state.owned.get_mut(&partition).filter(awaits) {
             owned.state = Restoring::Read(Box::new(restored));
         }
         drop(state);
@@ -191,7 +192,12 @@ impl Board {
     /// The partitions whose state is still being read.
     pub(crate) fn unrestored(&self) -> Vec<i32> {
         let state = self.lock();
-        state.owned.iter().filter(|(_, owned)| !owned.is_restored()).map(|(partition, _)| *partition).collect()
+        state
+            .owned
+            .iter()
+            .filter(|(_, owned)| !owned.is_restored())
+            .map(|(partition, _)| *partition)
+            .collect()
     }
 
     /// The partitions whose state is there.
@@ -321,9 +327,8 @@ impl Board {
         let mut state = self.lock();
         state.flush = true;
         self.changed.notify_all();
-        let has_ready = |state: &State| {
-            partitions.iter().any(|p| state.owned.get(p).is_some_and(|p| p.n_ready() > 0))
-        };
+        let has_ready =
+            |state: &State| partitions.iter().any(|p| state.owned.get(p).is_some_and(|p| p.n_ready() > 0));
         while (has_ready(&state) || state.in_burst) && !state.ended && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             state = self.wait(state, left.max(Duration::from_millis(1)));
@@ -447,7 +452,9 @@ impl State {
 
     /// Work from beside the listings has been committed; the offset of a re-check is done with.
     fn finish_side(&mut self, item: &BurstItem, id: u64) {
-        let Some(owned) = self.owned.get_mut(&item.partition).filter(|p| p.epoch == item.epoch) else { return };
+        let Some(owned) = self.owned.get_mut(&item.partition).filter(|p| p.epoch == item.epoch) else {
+            return;
+        };
         while owned.side.front().is_some_and(|(front, _)| *front <= id) {
             let Some((_, outcome)) = owned.side.pop_front() else { break };
             self.n_ready -= 1;
@@ -472,9 +479,61 @@ mod tests {
     fn board(partitions: &[i32]) -> Board {
         let board = Board::default();
         for partition in partitions {
-            board.assign(*partition, Some(0));
+            assign(&board, *partition, 0);
         }
         board
+    }
+
+    fn empty() -> PartitionState {
+        let folder = std::env::temp_dir();
+        PartitionState::new(&crate::state::Room { folder, max_memory_bytes: 1 << 20 })
+    }
+
+    /// Assigns a partition of which nothing is remembered.
+    fn assign(board: &Board, partition: i32, next: i64) {
+        let epoch = board.assign(partition, Some(next), None);
+        board.restored(partition, epoch, empty());
+        assert_eq!(board.take_restored().len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_committed_before_the_state_is_there() {
+        let board = Board::default();
+        let epoch = board.assign(0, Some(0), None);
+        board.complete(&board.receive(0, 0).unwrap(), Outcome::for_tests("x"));
+        assert!(burst(&board).is_empty() && board.lanes().is_empty() && board.unrestored() == [0]);
+        board.restored(0, epoch, empty());
+        assert!(burst(&board).is_empty());
+        assert_eq!(board.take_restored().len(), 1);
+        assert_eq!((burst(&board).len(), board.lanes().len()), (1, 1));
+    }
+
+    #[test]
+    fn a_state_that_comes_too_late_is_dropped() {
+        let board = Board::default();
+        let old = board.assign(0, Some(0), None);
+        board.lose(&[0]);
+        board.assign(0, Some(0), None);
+        board.restored(0, old, empty());
+        assert!(board.take_restored().is_empty());
+    }
+
+    #[test]
+    fn rechecks_are_done_with_in_any_order_and_their_offset_waits_for_the_first() {
+        let board = board(&[0]);
+        let epoch = board.lanes()[0].epoch;
+        for offset in [3, 4, 5] {
+            assert!(board.receive_recheck(0, epoch, offset));
+        }
+        let done = |offset| {
+            let outcome = Outcome::recheck_for_tests(offset);
+            board.complete_side(&board.side_slot(0, epoch).unwrap(), outcome);
+            let taken = burst(&board);
+            board.finish_burst(&taken);
+            board.recheck_next(0)
+        };
+        assert_eq!([done(4), done(3), done(5)], [None, Some(5), Some(6)]);
+        assert!(board.side_slot(0, epoch + 1).is_none());
     }
 
     fn burst(board: &Board) -> Burst {
@@ -488,7 +547,7 @@ mod tests {
         let old = board.receive(0, 5).unwrap();
         board.lose(&[0]);
         assert!(old.is_void());
-        board.assign(0, Some(5));
+        assign(&board, 0, 5);
         let new = board.receive(0, 5).unwrap();
         board.complete(&old, Outcome::for_tests("old"));
         assert!(burst(&board).is_empty());
@@ -521,7 +580,7 @@ mod tests {
         }
         let trigger = Trigger { n_ready: 1, at: Instant::now() };
         let taken = board.next_burst(trigger, Duration::ZERO, 35).unwrap();
-        assert_eq!(taken.iter().map(|i| i.offset).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(taken.iter().map(|i| i.place).collect::<Vec<_>>(), [0, 1, 2, 3].map(Place::Input));
         board.finish_burst(&taken);
         assert_eq!(burst(&board).len(), 6);
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use touchstone_pipeline::foundations;
+use crate::stub::foundations;
 use touchstone_types::{Listing, ListingId, ReviewDecision, Verdict};
 
 use crate::Error;
@@ -12,12 +12,12 @@ use crate::board::BurstItem;
 use crate::dead_letter::{Rejection, dead_letter};
 use crate::headers::{self, RecordKind};
 use crate::metrics::{LifeEvent, Metrics};
-use crate::outcome::{Ending, Outcome, OutputRecord, OutputTopic, Work, verdict_records};
+use crate::outcome::{Ending, OutputRecord, OutputTopic, Work, verdict_records};
 use crate::settings::Settings;
 use crate::stage::CurrentBench;
 use crate::state::{
-    CURSORS_KEY, Case, Cause, Change, Cursors, Entry, Open, Rules, Settled, Shelf, Spoken, StateError, Waiting,
-    hash_of, settle, settle_ruling,
+    CURSORS_KEY, Case, Cause, Change, Cursors, Entry, Open, Rules, Settled, Shelf, Spoken, StateError,
+    Waiting, hash_of, settle, settle_ruling,
 };
 
 /// After so many rulings without effect, how far they were read is written down all the same.
@@ -82,9 +82,11 @@ impl Book {
     ) -> Result<Prepared, StateError> {
         let outcome = &*item.outcome;
         match &outcome.work {
-            Work::Done => {
-                Ok(Prepared { records: outcome.records.clone(), ending: Some(outcome.ending), ..Prepared::default() })
-            }
+            Work::Done => Ok(Prepared {
+                records: outcome.records.clone(),
+                ending: Some(outcome.ending),
+                ..Prepared::default()
+            }),
             Work::Dropped => Ok(Prepared { events: vec![LifeEvent::RecheckDropped], ..Prepared::default() }),
             Work::Judged { case, cause, current } => self.judged(item, case, *cause, current, overlay),
             Work::Null { listing_id, current } => self.null(item, listing_id, current, overlay),
@@ -158,7 +160,11 @@ impl Book {
             let settled = settle_ruling(&prior, &decision.listing_id, decision)?;
             prepared = self.written(item, &settled, None);
             let is_ignored = settled.next.is_none();
-            prepared.events.push(if is_ignored { LifeEvent::RulingIgnored } else { LifeEvent::RulingApplied });
+            prepared.events.push(if is_ignored {
+                LifeEvent::RulingIgnored
+            } else {
+                LifeEvent::RulingApplied
+            });
             self.remember(item, &decision.listing_id, settled, overlay, &mut prepared)?;
         }
         let known = self.shelf.get(item.partition, item.epoch).map(|state| state.cursors().clone());
@@ -197,7 +203,12 @@ impl Book {
         entry.may_expire() && entry.seen_ms.saturating_add(self.expiry_ms) < now_ms()
     }
 
-    fn entry(&self, item: &BurstItem, id: &ListingId, overlay: &Overlay) -> Result<Option<Entry>, StateError> {
+    fn entry(
+        &self,
+        item: &BurstItem,
+        id: &ListingId,
+        overlay: &Overlay,
+    ) -> Result<Option<Entry>, StateError> {
         let key = (item.partition, id.as_str().as_bytes().to_vec());
         match overlay.get(&key) {
             Some(entry) => Ok(entry.clone()),

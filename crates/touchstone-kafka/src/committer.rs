@@ -338,9 +338,8 @@ impl Committer {
 
 /// Whether nothing of a burst has to be written: rulings on listings of other partitions.
 fn is_empty(burst: &Burst, prepared: &[Prepared]) -> bool {
-    let is_silent = |item: &BurstItem| {
-        matches!(item.place, Place::Side(_)) && item.outcome.recheck_offset().is_none()
-    };
+    let is_silent =
+        |item: &BurstItem| matches!(item.place, Place::Side(_)) && item.outcome.recheck_offset().is_none();
     burst.iter().all(is_silent) && prepared.iter().all(|prepared| prepared.records.is_empty())
 }
 

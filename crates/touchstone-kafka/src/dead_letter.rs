@@ -191,6 +191,7 @@ mod tests {
             key: Some(b"EX-1".to_vec()),
             payload: Some(vec![b'x'; bytes]),
             payload_bytes: bytes,
+            timestamp_ms: None,
             headers,
         }
     }

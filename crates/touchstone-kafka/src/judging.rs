@@ -38,7 +38,13 @@ impl Bench {
             let judge = Arc::clone(&judge);
             move |flag: &Flag, _: &[KeptPhoto]| judge(flag.listing(), &[])
         };
-        Self { judge, again: Arc::new(again), is_live: Arc::new(|_| true), catalog: String::new(), max_images }
+        Self {
+            judge,
+            again: Arc::new(again),
+            is_live: Arc::new(|_| true),
+            catalog: String::new(),
+            max_images,
+        }
     }
 }
 
@@ -163,8 +169,8 @@ impl Judging for PipelineJudging {
         let (again, live) = (Arc::clone(&context), Arc::clone(&context));
         Bench {
             judge: Arc::new(move |listing, photos| touchstone_pipeline::judge(listing, photos, &context)),
-            again: Arc::new(move |flag, kept| touchstone_pipeline::judge_again(flag, kept, &again)),
-            is_live: Arc::new(move |key| live.snapshot().is_live(key)),
+            again: Arc::new(move |flag, kept| crate::stub::judge_again(flag, kept, &again)),
+            is_live: Arc::new(move |key| crate::stub::is_live(live.snapshot(), key)),
             catalog,
             max_images,
         }

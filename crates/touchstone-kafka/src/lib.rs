@@ -76,6 +76,7 @@ pub mod sim;
 mod stage;
 mod state;
 mod state_store;
+mod stub;
 mod sweeper;
 pub mod topics;
 mod tracker;
@@ -85,7 +86,7 @@ mod worker;
 
 pub use error::{ClientError, Error};
 pub use headers::{HeaderList, RecordKind, Source};
-pub use judging::{Bench, JudgeFn, Judging, PipelineJudging, Save};
+pub use judging::{Bench, JudgeAgainFn, JudgeFn, Judging, PipelineJudging, Save};
 pub use photos::photo_inputs;
 pub use reader::{Record, read_topic};
 pub use send::{Sender, send_listings, submit_catalog};

@@ -106,7 +106,13 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn new(found: Found, origin: Origin, received: Instant, raw: RawInput, charge: Option<Charge>) -> Self {
+    pub(crate) fn new(
+        found: Found,
+        origin: Origin,
+        received: Instant,
+        raw: RawInput,
+        charge: Option<Charge>,
+    ) -> Self {
         let Found { records, ending, work } = found;
         let bytes: usize = records.iter().map(OutputRecord::bytes).sum();
         let charge = charge.map(|mut charge| {
@@ -119,8 +125,11 @@ impl Outcome {
 
     /// In the place of work from beside the listings that cannot be written.
     pub(crate) fn nothing(origin: Origin) -> Self {
-        let found =
-            Found { records: Vec::new(), ending: Ending::Judged(Decision::Clear), work: Work::Expiry(Vec::new()) };
+        let found = Found {
+            records: Vec::new(),
+            ending: Ending::Judged(Decision::Clear),
+            work: Work::Expiry(Vec::new()),
+        };
         Self::new(found, origin, Instant::now(), RawInput::default(), None)
     }
 
@@ -128,6 +137,13 @@ impl Outcome {
     pub(crate) fn recheck_offset(&self) -> Option<i64> {
         let is_recheck = matches!(self.work, Work::Dropped | Work::Judged { cause: Cause::Recheck(_), .. });
         is_recheck.then_some(self.origin.source.offset)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn recheck_for_tests(offset: i64) -> Self {
+        let mut outcome = Self::for_tests("");
+        outcome.origin.source.offset = offset;
+        Self { work: Work::Dropped, ..outcome }
     }
 
     #[cfg(test)]
@@ -154,7 +170,7 @@ pub(crate) struct Found {
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) source: Source,
-    pub(crate) catalog_offsets: std::sync::Arc<str>,
+    pub(crate) catalog_offsets: Arc<str>,
     /// `traceparent` and `tracestate` of the input.
     pub(crate) trace: HeaderList,
 }

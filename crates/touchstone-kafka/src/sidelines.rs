@@ -210,7 +210,9 @@ impl Sidelines {
                 Err(error) if error.rdkafka_error_code().is_some_and(is_denial) => {
                     return Err(wrong(topic)(error));
                 }
-                Err(error) if started.elapsed() > 6 * REQUEST_TIMEOUT || self.parts.desk.board.has_ended() => {
+                Err(error)
+                    if started.elapsed() > 6 * REQUEST_TIMEOUT || self.parts.desk.board.has_ended() =>
+                {
                     return Err(wrong(topic)(error));
                 }
                 Err(error) => {

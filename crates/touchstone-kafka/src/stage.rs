@@ -16,7 +16,7 @@ use crate::gate::Charge;
 use crate::headers::{HeaderList, RecordKind, Source, TRACE};
 use crate::judging::Bench;
 use crate::metrics::{Metrics, Stage};
-use crate::outcome::{Ending, Found, Origin, Outcome, OutputRecord, OutputTopic, Work, verdict_records};
+use crate::outcome::{Ending, Found, Origin, Outcome, OutputTopic, Work, verdict_records};
 use crate::photos::{Fetched, Photographer, photo_inputs, to_fetch};
 use crate::queue::WorkQueue;
 use crate::state::{Case, Cause, Token};
@@ -124,12 +124,7 @@ impl Stages {
         }
     }
 
-    fn start(
-        &self,
-        input: &Input,
-        current: &Arc<CurrentBench>,
-        origin: &Origin,
-    ) -> Result<Step, Rejection> {
+    fn start(&self, input: &Input, current: &Arc<CurrentBench>, origin: &Origin) -> Result<Step, Rejection> {
         let started = Instant::now();
         let raw = &input.raw;
         let Some(payload) = raw.payload.as_deref() else { return self.removal(raw, current) };
@@ -179,8 +174,11 @@ impl Stages {
         }
         let current = self.bench.load_full();
         let source = current.last_record.clone();
-        let origin =
-            Origin { source, catalog_offsets: Arc::clone(&current.catalog_offsets), trace: HeaderList::new() };
+        let origin = Origin {
+            source,
+            catalog_offsets: Arc::clone(&current.catalog_offsets),
+            trace: HeaderList::new(),
+        };
         let started = Instant::now();
         let judge = || (current.bench.again)(&flag, &kept);
         let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else { return };
@@ -244,7 +242,7 @@ fn found(
     cause: Cause,
 ) -> Found {
     let flag = judgement.flag(&listing);
-    let kept = if flag.is_some() { judgement.kept() } else { Vec::new() };
+    let kept = if flag.is_some() { crate::stub::kept(&judgement) } else { Vec::new() };
     let Judgement { verdict, photos, .. } = judgement;
     let records = verdict_records(&verdict, flag.as_ref(), origin, RecordKind::Verdict);
     let listing = match flag {

@@ -18,11 +18,11 @@ mod settle;
 mod shelf;
 
 pub(crate) use entry::Entry;
-pub(crate) use restore::{Request, Restorer};
 pub(crate) use entry::Waiting;
+pub(crate) use restore::{Request, Restorer};
 pub(crate) use settle::{Case, Cause, Rules, Settled, Spoken, Token, settle, settle_ruling};
 pub(crate) use shelf::{
-    CURSORS_KEY, Change, Cursors, Held, Open, PartitionState, Room, Shelf, hash_of, hash_of_record,
+    CURSORS_KEY, Change, Cursors, Open, PartitionState, Room, Shelf, hash_of, hash_of_record,
 };
 
 use crate::state_store::StoreError;

@@ -19,7 +19,7 @@ use crate::metrics::{Metrics, Remembered};
 use crate::outcome::{Ending, Found, Origin, Outcome, Work};
 use crate::queue::WorkQueue;
 use crate::stage::{Again, CurrentBench, Desk, Task};
-use crate::state::{Held, hash_of, hash_of_record};
+use crate::state::{hash_of, hash_of_record};
 
 /// How often flags are taken up while any are due, and else.
 const STEP: Duration = Duration::from_millis(20);
@@ -108,7 +108,8 @@ impl Sweeper {
         if elapsed >= STEP {
             self.last_step = Instant::now();
             let per_second = f64::from(self.parts.per_second);
-            self.allowance = (self.allowance + elapsed.as_secs_f64() * per_second).min((per_second / 4.0).max(1.0));
+            self.allowance =
+                (self.allowance + elapsed.as_secs_f64() * per_second).min((per_second / 4.0).max(1.0));
             if self.n_due > 0 {
                 self.take_up(book, desk)?;
             }
@@ -207,7 +208,8 @@ impl Sweeper {
         if let Some(slot) = desk.board.side_slot(partition, held.epoch).filter(|_| !ids.is_empty()) {
             let current = self.parts.bench.load();
             let catalog_offsets = Arc::clone(&current.catalog_offsets);
-            let origin = Origin { source: current.last_record.clone(), catalog_offsets, trace: HeaderList::new() };
+            let origin =
+                Origin { source: current.last_record.clone(), catalog_offsets, trace: HeaderList::new() };
             let ending = Ending::Judged(touchstone_types::Decision::Clear);
             let found = Found { records: Vec::new(), ending, work: Work::Expiry(ids) };
             let outcome = Outcome::new(found, origin, Instant::now(), RawInput::default(), None);

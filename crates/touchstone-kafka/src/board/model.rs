@@ -31,6 +31,12 @@ struct Log {
     is_owned: bool,
     /// How often it has been assigned.
     n_ownerships: usize,
+    /// The board's number of the last ownership.
+    epoch: u64,
+    is_restored: bool,
+    /// What came in beside the listings in this ownership, and how much of it has been committed.
+    n_side: usize,
+    n_side_written: usize,
 }
 
 impl Log {
@@ -60,7 +66,17 @@ impl World {
                 offsets.push(next);
                 next += 1 + random.below(3) as i64 / 2;
             }
-            Log { offsets, n_written: 0, n_received: 0, is_owned: false, n_ownerships: 0 }
+            Log {
+                offsets,
+                n_written: 0,
+                n_received: 0,
+                is_owned: false,
+                n_ownerships: 0,
+                epoch: 1,
+                is_restored: false,
+                n_side: 0,
+                n_side_written: 0,
+            }
         };
         let logs = (0..=random.below(3)).map(|_| log(&mut random)).collect();
         Self { random, board: Board::default(), logs, in_hand: Vec::new(), burst: None }
@@ -68,12 +84,14 @@ impl World {
 
     fn step(&mut self) {
         let at = self.random.below(self.logs.len());
-        match self.random.below(16) {
+        match self.random.below(19) {
             0..5 => self.receive(at),
             5..10 => self.complete(),
             10 => self.assign(at),
             11 => self.take_away(at),
             12 | 13 => self.take_burst(),
+            16 => self.restore(at),
+            17 => self.side(at),
             _ => self.end_burst(),
         }
     }
@@ -83,7 +101,31 @@ impl World {
         if !log.is_owned {
             (log.is_owned, log.n_received) = (true, log.n_written);
             log.n_ownerships += 1;
-            self.board.assign(at as i32, log.committed());
+            log.epoch = self.board.assign(at as i32, log.committed(), None);
+            (log.is_restored, log.n_side, log.n_side_written) = (false, 0, 0);
+        }
+    }
+
+    /// The state of a partition has been read; sometimes of an ownership that is over.
+    fn restore(&mut self, at: usize) {
+        if self.logs[at].is_restored {
+            return;
+        }
+        let room = crate::state::Room { folder: std::env::temp_dir(), max_memory_bytes: 1 << 20 };
+        let log = &self.logs[at];
+        let epoch = log.epoch - u64::from(self.random.below(4) == 0);
+        self.board.restored(at as i32, epoch, PartitionState::new(&room));
+    }
+
+    /// Something comes in beside the listings.
+    fn side(&mut self, at: usize) {
+        let log = &mut self.logs[at];
+        if let Some(slot) = self.board.side_slot(at as i32, log.epoch) {
+            assert!(log.is_owned, "a slot of an ownership that is over");
+            log.n_side += 1;
+            let mut outcome = Outcome::recheck_for_tests(log.n_side as i64);
+            outcome.bytes = log.n_ownerships;
+            self.board.complete_side(&slot, outcome);
         }
     }
 
@@ -136,6 +178,9 @@ impl World {
 
     fn take_burst(&mut self) {
         if self.burst.is_none() {
+            for (partition, _, _) in self.board.take_restored() {
+                self.logs[partition as usize].is_restored = true;
+            }
             let trigger = Trigger { n_ready: 1, at: Instant::now() };
             let max_bytes = 1 + self.random.below(8);
             let burst = self.board.next_burst(trigger, Duration::ZERO, max_bytes);
@@ -158,10 +203,20 @@ impl World {
         }
         for item in &owned {
             let log = &mut self.logs[item.partition as usize];
-            assert!(log.is_owned);
-            assert_eq!(log.offsets.get(log.n_written), Some(&item.offset), "lost, doubled or reordered");
+            assert!(log.is_owned && log.is_restored, "committed before the state was there");
             assert_eq!(item.outcome.bytes, log.n_ownerships, "judged for an ownership that is over");
-            log.n_written += 1;
+            match item.place {
+                Place::Input(offset) => {
+                    let next = log.offsets.get(log.n_written);
+                    assert_eq!(next, Some(&offset), "lost, doubled or reordered");
+                    log.n_written += 1;
+                }
+                Place::Side(_) => {
+                    log.n_side_written += 1;
+                    let next = Some(log.n_side_written as i64);
+                    assert_eq!(item.outcome.recheck_offset(), next, "lost, doubled or reordered");
+                }
+            }
         }
         self.board.finish_burst(&owned);
     }
@@ -171,8 +226,10 @@ impl World {
         for at in 0..self.logs.len() {
             self.assign(at);
         }
-        while self.logs.iter().any(|log| log.n_written < log.offsets.len()) {
+        let is_left = |log: &Log| log.n_written < log.offsets.len() || log.n_side_written < log.n_side;
+        while self.burst.is_some() || self.logs.iter().any(is_left) {
             for at in 0..self.logs.len() {
+                self.restore(at);
                 self.receive(at);
             }
             self.complete();

@@ -22,7 +22,7 @@ fn errors_name_key_value_and_remedy() {
     let table = [
         ("[limits]\nmax_listing_bytes = 1023", "limits.max_listing_bytes = 1023: must be 1024 to 67108864"),
         ("[limits]\ndead_letter_limit = 10001", "limits.dead_letter_limit = 10001: must be 0 to 10000"),
-        ("[limits]\nnull_value = \"removed\"", "limits.null_value = \"removed\": needs the state"),
+        ("[limits]\nsweep_per_second = 0", "limits.sweep_per_second = 0: must be 1 to 100000"),
         ("[photos]\ndeadline_ms = 0", "photos.deadline_ms = 0: must be 1 to 60000"),
         ("[photos]\ntest_origins = [\"http://10.0.0.1:80\"]", "photos.test_origins = \"http://10.0.0.1:80\""),
         ("[photos]\nallow_ports = []", "photos.allow_ports = []: must name at least one port"),

@@ -26,8 +26,19 @@ pub(crate) fn edits(before: (&Listing, &Verdict), after: (&Listing, &Verdict)) -
 /// The fields that a verdict may stand on.
 fn names(before: &Listing, after: &Listing) -> Vec<String> {
     const PLAIN: [&str; 13] = [
-        "title", "description", "brand", "category", "gtin", "mpn", "condition", "pack_size", "price", "images",
-        "seller.seller_id", "seller.name", "seller.country",
+        "title",
+        "description",
+        "brand",
+        "category",
+        "gtin",
+        "mpn",
+        "condition",
+        "pack_size",
+        "price",
+        "images",
+        "seller.seller_id",
+        "seller.name",
+        "seller.country",
     ];
     let attributes: std::collections::BTreeSet<&String> =
         before.attributes.keys().chain(after.attributes.keys()).collect();

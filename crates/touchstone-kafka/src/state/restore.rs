@@ -13,8 +13,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::shelf::{PartitionState, Room};
 use super::StateError;
+use super::shelf::{PartitionState, Room};
 use crate::Error;
 use crate::client::{self, LogContext, REQUEST_TIMEOUT};
 use crate::producer::is_denial;

@@ -4,8 +4,8 @@
 //! has at most one open flag; revisions of a flag rise by one.
 
 use touchstone_types::{
-    Decision, Evidence, Flag, JudgedPhoto, KeptPhoto, Listing, ListingId, ListingStatus, Missing, PhotoFailure,
-    PhotoUnreachable, Reason, ReviewDecision, Ruling, Verdict, flag_id,
+    Decision, Evidence, Flag, JudgedPhoto, KeptPhoto, Listing, ListingId, ListingStatus, Missing,
+    PhotoFailure, PhotoUnreachable, Reason, ReviewDecision, Ruling, Verdict, flag_id,
 };
 
 use super::StateError;
@@ -150,7 +150,8 @@ impl<'a> Step<'a> {
     fn settle(self, seen_ms: i64) -> Result<Settled, StateError> {
         let waiting = self.waiting();
         if self.is_no_better(waiting) {
-            let next = self.prior.map(|prior| Entry { recheck: waiting, ..prior.clone() });
+            let mut next = self.prior.cloned();
+            next.iter_mut().for_each(|next| next.recheck = waiting);
             return Ok(Settled { recheck: waiting, next, ..Settled::default() });
         }
         let mut verdict = self.case.verdict.clone();
@@ -192,7 +193,11 @@ impl<'a> Step<'a> {
             Cause::Recheck(token) => token.revision,
             _ => 0,
         };
-        (n_missing > 0 && attempt <= self.rules.n_rechecks).then_some(Waiting { attempt, revision, n_missing })
+        (n_missing > 0 && attempt <= self.rules.n_rechecks).then_some(Waiting {
+            attempt,
+            revision,
+            n_missing,
+        })
     }
 
     /// Whether a re-check got no more photos than there were, and another one follows.
@@ -367,3 +372,6 @@ pub(crate) fn settle_ruling(
     });
     Ok(Settled { retract, next: Some(next), ..Settled::default() })
 }
+
+#[cfg(test)]
+mod tests;

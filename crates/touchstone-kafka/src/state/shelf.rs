@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::stub::foundations;
 use serde::{Deserialize, Serialize};
-use touchstone_pipeline::foundations;
 use touchstone_types::{CatalogKey, Flag, KeptPhoto};
 
 use super::StateError;
@@ -45,8 +45,6 @@ pub(crate) struct PartitionState {
 /// An open flag, as far as it matters to sweeps.
 #[derive(Debug, Clone)]
 pub(crate) struct Open {
-    pub(crate) version: u64,
-    pub(crate) revision: u64,
     /// The catalog that it was last judged with, by its digest.
     pub(crate) catalog: u64,
     /// The catalog records that its evidence names, hashed.
@@ -57,8 +55,7 @@ impl Open {
     pub(crate) fn of(flag: &Flag) -> Self {
         let verdict = flag.verdict();
         let records = foundations(verdict).iter().map(hash_of_record).collect();
-        let (version, revision) = (verdict.listing_version, verdict.revision);
-        Self { version, revision, catalog: hash_of(verdict.versions.catalog.as_str()), records }
+        Self { catalog: hash_of(verdict.versions.catalog.as_str()), records }
     }
 }
 
@@ -182,11 +179,7 @@ impl PartitionState {
     }
 
     /// Up to `n` listings after `key`.
-    pub(crate) fn after(
-        &self,
-        key: Option<&[u8]>,
-        n: usize,
-    ) -> Result<Vec<(Vec<u8>, Entry)>, StateError> {
+    pub(crate) fn after(&self, key: Option<&[u8]>, n: usize) -> Result<Vec<(Vec<u8>, Entry)>, StateError> {
         let found = self.store.after(key, n)?;
         found.into_iter().map(|(key, value)| Ok((key, Entry::from_json(&value)?))).collect()
     }

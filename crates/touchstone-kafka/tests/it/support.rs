@@ -122,7 +122,7 @@ impl Judging for StubJudging {
     fn bench(&mut self) -> Bench {
         let catalog = format!("{} records", self.n_records);
         let judge = move |listing: &Listing, _: &[_]| stub_judgement(listing, &catalog);
-        Bench { judge: Arc::new(judge), max_images: 4 }
+        Bench::new(Arc::new(judge), 4)
     }
 }
 
