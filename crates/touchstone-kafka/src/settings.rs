@@ -169,6 +169,14 @@ impl Default for StateSettings {
 }
 
 impl StateSettings {
+    fn check(&self) -> Result<(), SettingsError> {
+        if !((64 << 10)..=(64 << 30)).contains(&self.max_partition_bytes) {
+            let problem = "must be 65536 to 68719476736";
+            return Err(SettingsError::value("state.max_partition_bytes", self.max_partition_bytes, problem));
+        }
+        Ok(())
+    }
+
     pub(crate) fn room(&self) -> Room {
         let folder = self.spill_path.clone().unwrap_or_else(std::env::temp_dir);
         Room { folder, max_memory_bytes: self.max_partition_bytes }
@@ -255,6 +263,9 @@ pub struct FileSettings {
     pub path: Option<PathBuf>,
 }
 
+/// Six days: the re-check topic keeps its records for a week.
+const MAX_RECHECK_S: u64 = 6 * 24 * 3_600;
+
 fn default_group() -> String {
     "touchstone".into()
 }
@@ -317,6 +328,7 @@ impl Settings {
         self.kafka.as_ref().map_or(Ok(()), KafkaSettings::check)?;
         self.topics.check()?;
         self.photos.check()?;
+        self.state.check()?;
         self.limits.check()
     }
 }
@@ -407,6 +419,11 @@ impl PhotoSettings {
             if n.get() > 10_000 {
                 return Err(SettingsError::value(format!("photos.{key}"), n, "must be 1 to 10000"));
             }
+        }
+        if self.recheck_after_s.len() > 20 || self.recheck_after_s.iter().any(|s| *s > MAX_RECHECK_S) {
+            let problem = "must have at most 20 entries of at most 518400 seconds: the re-check topic keeps a week";
+            let value = format!("{:?}", self.recheck_after_s);
+            return Err(SettingsError::value("photos.recheck_after_s", value, problem));
         }
         if self.allow_ports.is_empty() || self.allow_ports.contains(&0) {
             let problem = "must name at least one port, and none is 0";

@@ -120,7 +120,7 @@ pub fn plan(names: &TopicNames, options: &TopicOptions, n_brokers: usize) -> Vec
         topic("dead_letters", &names.dead_letters, n.min(3), Retention::Days(30), input + HEADROOM),
         topic("decisions", &names.decisions, n.min(3), Retention::Forever, 1 << 20),
         topic("recheck", &names.recheck, n, Retention::Days(7), output),
-        topic("state", &names.state, n, Retention::Compacted, output),
+        topic("state", &names.state, n, Retention::OftenCompacted, output),
     ]
 }
 
@@ -129,6 +129,8 @@ enum Retention {
     Days(i64),
     Forever,
     Compacted,
+    /// Compacted in small steps: what has not been compacted is read at every assignment.
+    OftenCompacted,
 }
 
 impl Retention {
@@ -139,6 +141,11 @@ impl Retention {
             Self::Days(days) => delete(days * DAY_MS),
             Self::Forever => delete(-1),
             Self::Compacted => vec![("cleanup.policy", "compact".to_owned())],
+            Self::OftenCompacted => vec![
+                ("cleanup.policy", "compact".to_owned()),
+                ("segment.bytes", (128 << 20).to_string()),
+                ("min.cleanable.dirty.ratio", "0.2".to_owned()),
+            ],
         }
     }
 }

@@ -23,6 +23,8 @@ fn errors_name_key_value_and_remedy() {
         ("[limits]\nmax_listing_bytes = 1023", "limits.max_listing_bytes = 1023: must be 1024 to 67108864"),
         ("[limits]\ndead_letter_limit = 10001", "limits.dead_letter_limit = 10001: must be 0 to 10000"),
         ("[limits]\nsweep_per_second = 0", "limits.sweep_per_second = 0: must be 1 to 100000"),
+        ("[state]\nmax_partition_bytes = 1", "state.max_partition_bytes = 1: must be 65536"),
+        ("[photos]\nrecheck_after_s = [518401]", "photos.recheck_after_s = [518401]: must have at most 20"),
         ("[photos]\ndeadline_ms = 0", "photos.deadline_ms = 0: must be 1 to 60000"),
         ("[photos]\ntest_origins = [\"http://10.0.0.1:80\"]", "photos.test_origins = \"http://10.0.0.1:80\""),
         ("[photos]\nallow_ports = []", "photos.allow_ports = []: must name at least one port"),
