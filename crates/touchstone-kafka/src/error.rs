@@ -2,6 +2,7 @@
 
 use rdkafka::error::KafkaError;
 
+use crate::producer::is_denial;
 use crate::settings::SettingsError;
 use crate::state::StateError;
 
@@ -152,6 +153,15 @@ impl Error {
     pub(crate) fn kafka(doing: impl Into<String>) -> impl FnOnce(KafkaError) -> Self {
         let doing = doing.into();
         move |source| Self::Kafka { doing, source: ClientError(source) }
+    }
+
+    /// Whether it is worth setting everything up anew: brokers come and go.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Kafka { source, .. } => !source.0.rdkafka_error_code().is_some_and(is_denial),
+            Self::ReadTimeout { .. } => true,
+            _ => false,
+        }
     }
 
     /// The exit code of a command that ends with this error: 2 wrong usage or input, 70 the worker gave up and must be

@@ -63,7 +63,7 @@ pub(crate) struct Sidelines {
     /// How far each partition of the decisions is read; none before the first lane.
     decisions: BTreeMap<i32, i64>,
     looked: Instant,
-    looked_for_partitions: Option<Instant>,
+    looked_for_partitions: Instant,
 }
 
 /// A partition of the listings whose re-checks and rulings are followed.
@@ -121,7 +121,7 @@ impl Sidelines {
             is_paused: false,
             decisions: BTreeMap::new(),
             looked: Instant::now(),
-            looked_for_partitions: None,
+            looked_for_partitions: Instant::now(),
         })
     }
 
@@ -156,71 +156,72 @@ impl Sidelines {
         }
         let new: Vec<Lane> =
             lanes.into_iter().filter(|lane| !self.lanes.contains_key(&lane.partition)).collect();
-        if !new.is_empty() {
-            self.take_up(new)?;
+        let is_time = self.looked_for_partitions.elapsed() >= LOOK_FOR_PARTITIONS && !self.lanes.is_empty();
+        if new.is_empty() && !is_time {
+            return Ok(());
         }
-        let is_time = |since: Instant| since.elapsed() >= LOOK_FOR_PARTITIONS;
-        if !self.lanes.is_empty() && self.looked_for_partitions.is_none_or(is_time) {
-            self.looked_for_partitions = Some(Instant::now());
-            self.take_up(Vec::new())?;
+        self.looked_for_partitions = Instant::now();
+        match self.take_up(new) {
+            Err(error) if error.rdkafka_error_code().is_some_and(is_denial) => {
+                Err(Error::kafka("read re-checks and rulings")(error))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "asking for re-checks and rulings again");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Reads beside these partitions too. Either all of it is taken up or, if the brokers do not answer, nothing: the next look tries
+    /// again.
+    fn take_up(&mut self, new: Vec<Lane>) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for Lane { partition, recheck_from, .. } in &new {
+            let from = self.first_of(&self.topics.recheck, *partition, recheck_from.unwrap_or(0))?;
+            list.add_partition_offset(&self.topics.recheck, *partition, Offset::Offset(from))?;
+        }
+        let mut back = TopicPartitionList::new();
+        let mut decisions = self.decisions.clone();
+        for partition in self.decision_partitions()? {
+            let of_lane = |lane: &Following| lane.decisions.get(&partition).copied().unwrap_or(0);
+            let of_new = |lane: &Lane| lane.cursors.decisions.get(&partition).copied().unwrap_or(0);
+            let wanted = self.lanes.values().map(of_lane).chain(new.iter().map(of_new)).min().unwrap_or(0);
+            let read = decisions.get(&partition).copied();
+            if read.is_some_and(|read| read <= wanted) {
+                continue;
+            }
+            if read.is_some() {
+                // A partition that came later has taken in less: what the others know already, they pass over.
+                back.add_partition(&self.topics.decisions, partition);
+            }
+            let from = self.first_of(&self.topics.decisions, partition, wanted)?;
+            list.add_partition_offset(&self.topics.decisions, partition, Offset::Offset(from))?;
+            decisions.insert(partition, from);
+        }
+        if back.count() > 0 {
+            self.consumer.incremental_unassign(&back)?;
+        }
+        if list.count() > 0 {
+            self.consumer.incremental_assign(&list)?;
+            self.is_paused = false;
+        }
+        self.decisions = decisions;
+        for Lane { partition, epoch, cursors, .. } in new {
+            self.lanes.insert(partition, Following { epoch, decisions: cursors.decisions });
         }
         Ok(())
     }
 
-    fn take_up(&mut self, new: Vec<Lane>) -> Result<(), Error> {
-        let mut list = TopicPartitionList::new();
-        for Lane { partition, epoch, recheck_from, cursors } in new {
-            let from = self.first_of(&self.topics.recheck, partition, recheck_from.unwrap_or(0))?;
-            list.add_partition_offset(&self.topics.recheck, partition, Offset::Offset(from))
-                .map_err(wrong(&self.topics.recheck))?;
-            self.lanes.insert(partition, Following { epoch, decisions: cursors.decisions });
-        }
-        let topic = self.topics.decisions.clone();
-        for partition in reader::partitions(&self.consumer, &topic)? {
-            let next = |lane: &Following| lane.decisions.get(&partition).copied().unwrap_or(0);
-            let wanted = self.lanes.values().map(next).min().unwrap_or(0);
-            match self.decisions.get(&partition) {
-                Some(read) if *read <= wanted => {}
-                known => {
-                    let from = Offset::Offset(self.first_of(&topic, partition, wanted)?);
-                    if known.is_some() {
-                        // A partition that came later has taken in less: what the others know already, they pass over.
-                        let mut old = TopicPartitionList::new();
-                        old.add_partition(&topic, partition);
-                        self.consumer.incremental_unassign(&old).map_err(wrong(&topic))?;
-                    }
-                    list.add_partition_offset(&topic, partition, from).map_err(wrong(&topic))?;
-                    self.decisions.insert(partition, wanted);
-                }
-            }
-        }
-        if list.count() > 0 {
-            self.consumer.incremental_assign(&list).map_err(wrong(&topic))?;
-            self.is_paused = false;
-        }
-        Ok(())
+    fn decision_partitions(&self) -> Result<Vec<i32>, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(Some(&self.topics.decisions), REQUEST_TIMEOUT)?;
+        Ok(metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|p| p.id()).collect())
     }
 
     /// `wanted`, or the first offset that is still there.
-    fn first_of(&self, topic: &str, partition: i32, wanted: i64) -> Result<i64, Error> {
-        let started = Instant::now();
-        loop {
-            match self.consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT) {
-                Ok((start, end)) => return Ok(wanted.clamp(start, end.max(start))),
-                Err(error) if error.rdkafka_error_code().is_some_and(is_denial) => {
-                    return Err(wrong(topic)(error));
-                }
-                Err(error)
-                    if started.elapsed() > 6 * REQUEST_TIMEOUT || self.parts.desk.board.has_ended() =>
-                {
-                    return Err(wrong(topic)(error));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, topic, partition, "asking for the first offset again");
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-            }
-        }
+    fn first_of(&self, topic: &str, partition: i32, wanted: i64) -> Result<i64, KafkaError> {
+        let (start, end) = self.consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+        Ok(wanted.clamp(start, end.max(start)))
     }
 
     fn poll(&mut self) -> Result<(), Error> {

@@ -280,9 +280,10 @@ fn conclude(event: Option<SessionEvent>) -> Result<SessionEnd, Error> {
         }
         Some(
             SessionEvent::Poller(PollerEnd::Failed(error))
-            | SessionEvent::Committer(CommitterEnd::Failed(error))
-            | SessionEvent::Reader(error),
+            | SessionEvent::Committer(CommitterEnd::Failed(error)),
         ) => return Err(error),
+        Some(SessionEvent::Reader(error)) if error.may_pass() => rebuild(&error.to_string()),
+        Some(SessionEvent::Reader(error)) => return Err(error),
         Some(SessionEvent::Poller(PollerEnd::Rebuild(reason))) => {
             SessionEnd::Rebuild { reason, fenced: false }
         }
