@@ -31,6 +31,7 @@ mod changes;
 mod digest;
 mod feed;
 mod file;
+mod kept_matches;
 mod live;
 mod photo_changes;
 mod photo_doubts;

@@ -5,9 +5,11 @@ use std::cmp::Reverse;
 use rpds::RedBlackTreeMapSync;
 use touchstone_image_hash::{MatchSettings, Photo, PhotoIndex, surety};
 use touchstone_types::{
-    Bank, BrandId, CatalogKey, CatalogRecord, PhotoMatch, PhotoSearch, Probability, Reference,
+    Bank, BrandId, CatalogKey, CatalogRecord, HammingDistance, KeptPhoto, PhotoMatch, PhotoSearch,
+    Probability, Reference, round6,
 };
 
+use crate::kept_matches::KeptSearch;
 use crate::photo_changes::PhotoChanges;
 
 /// How many reference photos of one bank are named for one photo of a listing.
@@ -100,14 +102,31 @@ impl Photos {
         proposed: &[CatalogKey],
     ) -> Vec<PhotoMatch> {
         let mut found = Vec::new();
-        for (bank, index) in
-            [(Bank::Genuine, &self.genuine), (Bank::Fake, &self.fake), (Bank::Benign, &self.benign)]
-        {
+        for (bank, index) in self.banks() {
             add_matches(index, bank, image_idx, photo, settings, proposed, &mut found);
         }
-        // Stable, so that equally sure ones stay as the index ranks them.
-        found.sort_by_key(|m| Reverse(surety(m.score.map(Probability::get))));
+        sort_by_surety(&mut found);
         found
+    }
+
+    /// See [`Snapshot::kept_photo_matches`](crate::Snapshot::kept_photo_matches). `is_awaited` says whether a reference lives whose
+    /// features are still to be computed.
+    pub(crate) fn kept_matches(
+        &self,
+        photo: &KeptPhoto,
+        before: &[PhotoMatch],
+        radius: HammingDistance,
+        is_awaited: &dyn Fn(&Reference) -> bool,
+    ) -> Vec<PhotoMatch> {
+        let searches = self.banks().map(|(bank, index)| KeptSearch { bank, index, photo, is_awaited });
+        let mut found: Vec<PhotoMatch> =
+            searches.iter().flat_map(|search| search.matches(before, radius)).collect();
+        sort_by_surety(&mut found);
+        found
+    }
+
+    fn banks(&self) -> [(Bank, &PhotoIndex<Reference>); 3] {
+        [(Bank::Genuine, &self.genuine), (Bank::Fake, &self.fake), (Bank::Benign, &self.benign)]
     }
 
     /// See [`Snapshot::photo_search`](crate::Snapshot::photo_search).
@@ -121,6 +140,11 @@ impl Photos {
             PhotoSearch::All
         }
     }
+}
+
+/// Stable, so that equally sure ones stay as they were ranked.
+fn sort_by_surety(found: &mut [PhotoMatch]) {
+    found.sort_by_key(|m| Reverse(surety(m.score.map(Probability::get))));
 }
 
 fn add_matches(
@@ -146,7 +170,8 @@ fn add_matches(
             distance: near.distance,
             transform: near.alteration,
             quality: photo.features.quality,
-            score: near.score.and_then(Probability::new),
+            // As it is written, so that a match that was read again ranks as it did.
+            score: near.score.map(round6).and_then(Probability::new),
             overlay: near.overlay,
             near_duplicate_of: twin.map(|twin| index.name(twin).clone()),
         });

@@ -8,7 +8,8 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use touchstone_image_hash::{MatchSettings, Photo};
 use touchstone_text::{Change, Lexicon, TextIndex};
 use touchstone_types::{
-    BrandId, BrandRecord, CatalogKey, CatalogRecord, PhotoMatch, PhotoSearch, ProductId, ProductRecord,
+    BrandId, BrandRecord, CatalogKey, CatalogRecord, KeptPhoto, PhotoMatch, PhotoSearch, ProductId,
+    ProductRecord, Reference, ReferenceImage,
 };
 
 use crate::digest::SetDigest;
@@ -238,6 +239,17 @@ impl Snapshot {
         self.records.iter().filter(active).map(LiveProduct)
     }
 
+    /// Whether the record under this key takes part: a product only while its brand lives.
+    pub fn is_live(&self, key: &CatalogKey) -> bool {
+        match key {
+            CatalogKey::Brand(id) => self.brands.contains_key(id),
+            CatalogKey::Product(brand, _) if !self.brands.contains_key(brand) => false,
+            CatalogKey::Product(..) | CatalogKey::Fake(..) | CatalogKey::Benign(_) => {
+                self.records.get(key).is_some()
+            }
+        }
+    }
+
     /// The index that the text stage searches.
     pub fn text(&self) -> &TextIndex {
         &self.text
@@ -258,6 +270,33 @@ impl Snapshot {
         proposed: &[CatalogKey],
     ) -> Vec<PhotoMatch> {
         self.photos.matches(image_idx, photo, settings, proposed)
+    }
+
+    /// What [`photo_matches`](Self::photo_matches) tells of a photo, from what was kept of it and from `before`, the matches that its
+    /// picture had in an earlier state of the catalog (those of other photos are passed over).
+    ///
+    /// - A match of `before` stays as it was while its reference lives and is the same photo: at the same distance from this one.
+    ///   While the features of a reference that lives are still to be computed, it counts as the same; and where this photo's are of
+    ///   another version than this build's, all do. Where the better match that it names is gone, it names another, or none.
+    /// - Other references match where the photo is a whole copy of theirs by its hash in any of the eight orientations, within the
+    ///   radius of `settings`; where the reference has a detail, only in the same colours and forms. They have no score.
+    ///
+    /// Of each bank at most [`MAX_PHOTO_MATCHES`](crate::MAX_PHOTO_MATCHES), those of `before` first of all; in the order of
+    /// [`photo_matches`](Self::photo_matches), but for colours.
+    pub fn kept_photo_matches(
+        &self,
+        photo: &KeptPhoto,
+        before: &[PhotoMatch],
+        settings: &MatchSettings<'_>,
+    ) -> Vec<PhotoMatch> {
+        self.photos.kept_matches(photo, before, settings.radius, &|reference| self.is_awaited(reference))
+    }
+
+    /// Whether a reference photo lives whose features are still to be computed.
+    fn is_awaited(&self, photo: &Reference) -> bool {
+        let record = self.records.get(&photo.key).filter(|_| self.is_live(&photo.key));
+        let image = record.as_ref().and_then(|record| record.images().get(photo.image_idx));
+        image.is_some_and(ReferenceImage::wants_features)
     }
 
     /// How widely [`photo_matches`](Self::photo_matches) searches, which depends on the reference photos alone: `Hash` if one

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use touchstone_image_hash::{MatchSettings, Photo};
 use touchstone_text::TextFindings;
 use touchstone_types::{
-    CatalogKey, Completeness, Decision, Evidence, Flag, JudgedPhoto, Listing, ListingStatus, Missing,
-    PhotoFailure, PhotoMatch, PhotoSearch, Probability, ProductMatch, Reason, Verdict, flag_id,
+    CatalogKey, Completeness, Decision, Evidence, Flag, JudgedPhoto, KeptPhoto, Listing, ListingStatus,
+    Missing, PhotoFailure, PhotoMatch, PhotoSearch, Probability, ProductMatch, Reason, Verdict, flag_id,
 };
 
 use crate::authorisation::{Authorisation, authorisation};
@@ -32,6 +32,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The photos that were judged.
     pub photos: Vec<JudgedPhoto>,
+    /// The same with what [`judge_again`](crate::judge_again) needs of them, for whoever keeps a flag.
+    pub kept: Vec<KeptPhoto>,
     /// What the classifier read, in the order of [`crate::FEATURES`]; empty for a removed listing.
     pub features: Vec<Option<f64>>,
 }
@@ -55,11 +57,21 @@ impl Judgement {
 ///
 /// The same arguments give the same verdict on any machine, in any order of listings; nothing is remembered.
 pub fn judge(listing: &Listing, photos: &[PhotoInput], context: &Context) -> Judgement {
+    judge_seen(listing, context, |text| look(listing, photos, text, context))
+}
+
+/// Judges one listing, whatever `look` says of its photos; it is given what the text says.
+pub(crate) fn judge_seen(
+    listing: &Listing,
+    context: &Context,
+    look: impl FnOnce(&TextFindings) -> Seen,
+) -> Judgement {
     if listing.status == ListingStatus::Removed {
-        return Judgement { verdict: removed(listing, context), photos: Vec::new(), features: Vec::new() };
+        let verdict = removed(listing, context);
+        return Judgement { verdict, photos: Vec::new(), kept: Vec::new(), features: Vec::new() };
     }
     let text = text_findings(listing, context);
-    let seen = look(listing, photos, &text, context);
+    let seen = look(&text);
     let counted = Counted::of(&text, &context.snapshot);
     let facts = ListingFacts::new(listing, &text, &counted, &seen.matches);
     let brands = BrandFacts::all(listing, &text, &counted, &seen.matches, &facts, &context.snapshot);
@@ -72,39 +84,46 @@ pub fn judge(listing: &Listing, photos: &[PhotoInput], context: &Context) -> Jud
         .unwrap_or_else(nothing_found);
     let features = conclusion.features.clone();
     let verdict = case.verdict(conclusion, &text);
-    Judgement { verdict, photos: seen.judged, features }
+    Judgement {
+        verdict,
+        photos: seen.photos.iter().map(KeptPhoto::judged).collect(),
+        kept: seen.photos,
+        features,
+    }
 }
 
 /// What the photos showed.
-struct Seen {
-    matches: Vec<PhotoMatch>,
-    judged: Vec<JudgedPhoto>,
-    missing: Vec<Missing>,
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) matches: Vec<PhotoMatch>,
+    /// The photos that could be looked at.
+    pub(crate) photos: Vec<KeptPhoto>,
+    pub(crate) missing: Vec<Missing>,
 }
 
-fn look(listing: &Listing, photos: &[PhotoInput], text: &TextFindings, context: &Context) -> Seen {
-    let settings = MatchSettings {
+/// How photos are told from the catalog's.
+pub(crate) fn match_settings(context: &Context) -> MatchSettings<'_> {
+    MatchSettings {
         radius: context.policy.photo_radius(),
         score: context.photo_score(),
         only_proposed: context.policy.only_proposed_photos(),
-    };
+    }
+}
+
+fn look(listing: &Listing, photos: &[PhotoInput], text: &TextFindings, context: &Context) -> Seen {
+    let settings = match_settings(context);
     // In a catalog too large for a second look at every reference, the products that the text is about get one.
     let of_product =
         |found: &ProductMatch| CatalogKey::Product(found.brand_id.clone(), found.product_id.clone());
     let proposed: Vec<CatalogKey> = text.matches.iter().map(of_product).collect();
-    let mut seen = Seen { matches: Vec::new(), judged: Vec::new(), missing: Vec::new() };
+    let mut seen = Seen::default();
     for image_idx in 0..listing.images.len() {
         let photo = photos.get(image_idx).filter(|_| image_idx < context.policy.max_images());
         match photo.unwrap_or(&Err(PhotoFailure::NotFetched)) {
             Ok(photo) => {
                 let found = context.snapshot.photo_matches(image_idx, photo, &settings, &proposed);
                 seen.matches.extend(found);
-                seen.judged.push(JudgedPhoto {
-                    image_idx,
-                    sha256: photo.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-                    pdq: photo.features.pdq,
-                    quality: photo.features.quality,
-                });
+                seen.photos.push(photo.kept(image_idx));
             }
             Err(failure) => seen.missing.push(Missing::Image(image_idx, *failure)),
         }
@@ -136,7 +155,7 @@ struct Conclusion<'a> {
 impl<'a> Case<'a> {
     fn conclude(&self, brand: Option<&'a BrandFacts<'a>>) -> Conclusion<'a> {
         let thresholds = self.thresholds(brand);
-        let features = vector(self.listing, self.seen.judged.len(), self.facts, brand);
+        let features = vector(self.listing, self.seen.photos.len(), self.facts, brand);
         let model = self.context.model.as_ref().map(|model| model.classifier());
         let shift = model.zip(thresholds.base_rate).map_or(0.0, |(model, rate)| model.shift_to(rate));
         let probability = model.map(|model| model.probability_shifted(&features, shift));
@@ -226,7 +245,7 @@ impl<'a> Case<'a> {
         verdict.completeness = if missing.is_empty() { Completeness::Full } else { Completeness::Partial };
         verdict.missing = missing;
         let snapshot = &self.context.snapshot;
-        verdict.photo_search = (!self.seen.judged.is_empty()).then(|| {
+        verdict.photo_search = (!self.seen.photos.is_empty()).then(|| {
             let search = snapshot.photo_search();
             match self.context.policy.only_proposed_photos() {
                 true if search == PhotoSearch::All => PhotoSearch::Proposed,

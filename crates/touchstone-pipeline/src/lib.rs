@@ -11,6 +11,9 @@
 //! next. "Now" is the listing's `observed_at`. What could not be looked at is said in `missing`, never scored as neutral.
 //! A verdict proposes; nothing is counterfeit until a person has ruled.
 //!
+//! [`judge_again`] judges a flagged listing in another state of the catalog from what was kept of its photos; all but the photo
+//! matches comes about as in [`judge`]. [`foundations`] names the records that a verdict stands on.
+//!
 //! Which products a listing is about is first the text stage's word. If the model file holds a pair matcher ([`PairMatcher`]), its
 //! calibrated probability replaces the rule's for each product match on which no identifier (`gtin`, `mpn`, `model`) agrees, and a
 //! match that falls below 0.3 is dropped with its unit of the contents. Where an identifier agrees the rule's stays; without the part
@@ -41,7 +44,9 @@ mod context;
 mod counted;
 mod facts;
 mod features;
+mod foundations;
 mod judge;
+mod judge_again;
 mod pair_matcher;
 mod photo_score;
 mod policy;
@@ -53,7 +58,9 @@ mod unit_price;
 
 pub use context::{Context, Model};
 pub use features::{FEATURES, Feature, feature_names};
+pub use foundations::foundations;
 pub use judge::{Judgement, PhotoInput, judge};
+pub use judge_again::judge_again;
 pub use pair_matcher::{LabelledPair, PairMatcher, PairTraining, out_of_fold, pair_folds, rarity_of};
 pub use photo_score::{
     LabelledPhoto, MIN_PHOTO_THRESHOLD, PhotoTraining, Shows, read_photo_score, train_photo_score,

@@ -5,6 +5,7 @@
 
 mod file;
 mod grown;
+mod kept;
 mod market;
 mod photos;
 mod pictures;

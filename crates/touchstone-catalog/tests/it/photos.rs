@@ -14,7 +14,7 @@ const BRANDS: [&str; 2] = [
 ];
 
 /// A record under this key that shows these photos.
-fn with_photos(key: &str, photos: &[PhotoFeatures]) -> CatalogRecord {
+pub(crate) fn with_photos(key: &str, photos: &[PhotoFeatures]) -> CatalogRecord {
     let json = match key.split('/').collect::<Vec<_>>()[..] {
         ["product", brand, id] => {
             format!(r#"{{"kind":"product","brand_id":"{brand}","product_id":"{id}","title":"T"}}"#)
@@ -34,11 +34,11 @@ fn with_photos(key: &str, photos: &[PhotoFeatures]) -> CatalogRecord {
     record
 }
 
-fn snapshot(records: impl IntoIterator<Item = CatalogRecord>) -> Snapshot {
+pub(crate) fn snapshot(records: impl IntoIterator<Item = CatalogRecord>) -> Snapshot {
     BRANDS.map(record).into_iter().chain(records).collect::<Catalog>().snapshot(&lexicon())
 }
 
-fn hash_only(name: &str) -> PhotoFeatures {
+pub(crate) fn hash_only(name: &str) -> PhotoFeatures {
     PhotoFeatures { detail: None, ..features(name) }
 }
 

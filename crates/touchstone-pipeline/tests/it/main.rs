@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says what it skips")]
 
+mod again;
 mod fixtures;
 mod laws;
 mod photos;
