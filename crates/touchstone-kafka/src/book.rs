@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::stub::foundations;
+use touchstone_pipeline::foundations;
 use touchstone_types::{Listing, ListingId, ReviewDecision, Verdict};
 
 use crate::Error;

@@ -169,8 +169,8 @@ impl Judging for PipelineJudging {
         let (again, live) = (Arc::clone(&context), Arc::clone(&context));
         Bench {
             judge: Arc::new(move |listing, photos| touchstone_pipeline::judge(listing, photos, &context)),
-            again: Arc::new(move |flag, kept| crate::stub::judge_again(flag, kept, &again)),
-            is_live: Arc::new(move |key| crate::stub::is_live(live.snapshot(), key)),
+            again: Arc::new(move |flag, kept| touchstone_pipeline::judge_again(flag, kept, &again)),
+            is_live: Arc::new(move |key| live.snapshot().is_live(key)),
             catalog,
             max_images,
         }

@@ -76,7 +76,6 @@ pub mod sim;
 mod stage;
 mod state;
 mod state_store;
-mod stub;
 mod sweeper;
 pub mod topics;
 mod tracker;

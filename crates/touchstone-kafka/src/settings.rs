@@ -421,7 +421,8 @@ impl PhotoSettings {
             }
         }
         if self.recheck_after_s.len() > 20 || self.recheck_after_s.iter().any(|s| *s > MAX_RECHECK_S) {
-            let problem = "must have at most 20 entries of at most 518400 seconds: the re-check topic keeps a week";
+            let problem =
+                "must have at most 20 entries of at most 518400 seconds: the re-check topic keeps a week";
             let value = format!("{:?}", self.recheck_after_s);
             return Err(SettingsError::value("photos.recheck_after_s", value, problem));
         }

@@ -242,8 +242,8 @@ fn found(
     cause: Cause,
 ) -> Found {
     let flag = judgement.flag(&listing);
-    let kept = if flag.is_some() { crate::stub::kept(&judgement) } else { Vec::new() };
-    let Judgement { verdict, photos, .. } = judgement;
+    let Judgement { verdict, photos, kept, .. } = judgement;
+    let kept = if flag.is_some() { kept } else { Vec::new() };
     let records = verdict_records(&verdict, flag.as_ref(), origin, RecordKind::Verdict);
     let listing = match flag {
         Some(flag) => flag.listing().clone(),

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::stub::foundations;
 use serde::{Deserialize, Serialize};
+use touchstone_pipeline::foundations;
 use touchstone_types::{CatalogKey, Flag, KeptPhoto};
 
 use super::StateError;
