@@ -259,7 +259,8 @@ impl<'a> Step<'a> {
             return false;
         };
         let (revision, versions) = (open.verdict().revision, open.verdict().versions.clone());
-        Verdict { revision, versions, ..verdict.clone() } == *open.verdict()
+        // As they are written: what is remembered has been rounded.
+        Verdict { revision, versions, ..verdict.clone() }.to_json() == open.verdict().to_json()
     }
 
     /// The open flag, taken back for the sake of `verdict`.

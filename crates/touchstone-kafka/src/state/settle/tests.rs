@@ -39,15 +39,15 @@ fn case(version: u64, decision: Decision, reasons: &[Reason]) -> Case {
 }
 
 fn flagged(version: u64) -> Case {
-    case(version, Decision::Review, &[Reason::CounterfeitSlang])
+    case(version, Review, &[CounterfeitSlang])
 }
 
 fn clear(version: u64) -> Case {
-    case(version, Decision::Clear, &[Reason::NothingFound])
+    case(version, Clear, &[NothingFound])
 }
 
 fn removed(version: u64) -> Case {
-    let mut case = case(version, Decision::Clear, &[Reason::Removed]);
+    let mut case = case(version, Clear, &[Reason::Removed]);
     case.listing.status = ListingStatus::Removed;
     case
 }
@@ -230,6 +230,9 @@ fn a_sweep_says_nothing_where_nothing_changed() {
     life.take();
     let mut again = flagged(1);
     again.verdict.versions.catalog = "another".into();
+    again.verdict.probability = Some(touchstone_types::Probability::new(1.0 / 3.0).unwrap());
+    life.sweep(&again, STANDS);
+    life.take();
     let settled = life.sweep(&again, STANDS);
     assert!(settled.next.is_none() && life.take().is_empty());
     again.verdict.priority = 9;
@@ -237,7 +240,7 @@ fn a_sweep_says_nothing_where_nothing_changed() {
     life.sweep(&clear(1), WITHDRAWN);
     assert_eq!(
         life.take(),
-        [(1, 2, Review, CounterfeitSlang), (1, 3, Retract, CatalogWithdrawn), (1, 4, Clear, NothingFound)]
+        [(1, 3, Review, CounterfeitSlang), (1, 4, Retract, CatalogWithdrawn), (1, 5, Clear, NothingFound)]
     );
 }
 
