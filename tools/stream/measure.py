@@ -4,7 +4,7 @@
     tools/stream/measure.py SCENARIO... --catalog FILE --listings FILE [--nodes 1|3] [--count N] [--work DIR]
 
 Scenarios: text (with and without transactions, alternating), latency, photos, cached, memory, photo_memory, two, ten_times, million,
-peer.
+peer, withdrawal, restore.
 Kafka is started by `cargo xtask kafka up` for each scenario and taken down after it; binaries are built first, the worker with the
 feature that lets it do without transactions. Run nothing else beside it, and read times as those of this machine.
 """
@@ -276,6 +276,66 @@ def million(cluster, args):
     second.stop()
 
 
+def flagged(number, prefix="FL"):
+    """A listing that text alone flags: slang, and a look-alike of the brand."""
+    return {"listing_id": f"{prefix}-{number}", "title": "Lumоra 20 preto primeira linha", "seller": {"seller_id": f"S-{number % 997}"}}
+
+
+def withdrawal(cluster, args):
+    """A brand with 10,000 open flags is withdrawn: how long until all are taken back, and what listings meanwhile wait."""
+    n_flags, rate, seconds = 10_000, 1_000, 40
+    stage = Stage(cluster, args)
+    feed = args.work / "lumora.jsonl"
+    feed.write_text(json.dumps({"kind": "brand", "brand_id": "lumora", "name": "Lumora"}) + "\n")
+    run(TOUCHSTONE, "catalog", "submit", feed, "--config", stage.config, capture_output=True)
+    flags = args.work / "flagged.jsonl"
+    flags.write_text("".join(json.dumps(flagged(number)) + "\n" for number in range(n_flags)))
+    worker = Worker(stage)
+    worker.wait_ready()
+    stage.load("--listings", flags, "--count", n_flags, "--watch")
+    while worker.metric("touchstone_open_flags") < n_flags:
+        time.sleep(0.2)
+    live = ["--listings", args.listings, "--count", rate * seconds, "--rate", rate, "--watch"]
+    before = stage.load(*live, "--seed", 2)
+    opened = worker.metric("touchstone_open_flags")
+    command = [str(part) for part in [TOUCHSTONE, "load", "--config", stage.config, "--json", *live, "--seed", 3]]
+    load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    time.sleep(3)
+    started = time.monotonic()
+    run(TOUCHSTONE, "catalog", "withdraw", "brand/lumora", "--config", stage.config, capture_output=True)
+    while worker.metric("touchstone_open_flags") > opened - n_flags + 500:
+        time.sleep(0.1)
+    took = time.monotonic() - started
+    during = json.loads(load.communicate()[0])
+    report = stage.verify()
+    worker.stop()
+    tell(scenario="withdrawal", nodes=args.nodes, rate=rate, open_flags=int(opened), seconds_until_taken_back=round(took, 1),
+         before=before, during=during, report=report)
+
+
+def restore(cluster, args):
+    """The time to take up a partition with a million listings, and what one takes in the topic and in memory."""
+    n = 1_000_000
+    stage = Stage(cluster, args, partitions=1)
+    worker = Worker(stage)
+    worker.wait_ready()
+    stage.load("--listings", args.listings, "--count", n, timeout=900)
+    while worker.done() < n:
+        time.sleep(1)
+    figures = {name: worker.metric(f"touchstone_{name}") for name in ("state_listings", "open_flags", "state_memory_bytes")}
+    worker.stop()
+    again = Worker(stage)
+    again.wait_ready()
+    while again.metric("touchstone_state_listings") < figures["state_listings"]:
+        time.sleep(0.05)
+    took = time.monotonic() - again.started
+    log = (stage.work / f"worker{Worker.count}.log").read_text()
+    restored = [line.strip() for line in log.splitlines() if "state restored" in line]
+    tell(scenario="restore", nodes=args.nodes, seconds_from_start=round(took, 1), resident_mib=round(resident_mib(again.process.pid)),
+         restored=restored, **figures)
+    again.stop()
+
+
 def ten_times(cluster, args):
     for catalog in [args.catalog, args.ten_catalog] * args.rounds:
         stage = Stage(cluster, args, catalog=False)
@@ -308,7 +368,7 @@ def peer(cluster, args):
 
 
 def main():
-    scenarios = {f.__name__: f for f in (text, latency, photos, cached, memory, photo_memory, two, ten_times, million, peer)}
+    scenarios = {f.__name__: f for f in (text, latency, photos, cached, memory, photo_memory, two, ten_times, million, peer, withdrawal, restore)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenario", nargs="+", choices=scenarios)
     parser.add_argument("--catalog", required=True)

@@ -1,4 +1,4 @@
-//! Touchstone on Kafka: the exactly-once worker, its topics, dead letters, the ledger checker, the load generator and the
+//! Touchstone on Kafka: the exactly-once worker, its topics, the life of flags, dead letters, the ledger checker, the load generator and the
 //! demo's simulated broker. No other crate knows the Kafka client.
 //!
 //! ```text
@@ -10,11 +10,15 @@
 //!                                    └── tokio: fetch, one deadline a listing
 //!
 //!  catalog ──▶ catalog thread: read to the end, then follow ──▶ Judging ──▶ Bench, swapped whole
+//!  state ──▶ restorer thread: at assignment ──▶ committer, which settles judgements with it and writes it
+//!  listings.recheck, decisions ──▶ sidelines thread ──▶ judges, committer
 //! ```
 //!
 //! How it works:
 //! - **Late, short transactions.** Results wait on the *board* until everything before them in their partition is done; then
 //!   verdicts, flags, dead letters and offsets of many inputs go into one transaction, which lives for milliseconds.
+//! - **Remembered where it is written.** The committer settles each judgement with what is remembered of the listing, and writes
+//!   both in one transaction; `state.rs` draws it.
 //! - **One mutex** guards ownership and results. Whether every partition of a burst is still ours, and the group's
 //!   metadata that goes with the offsets, are read at the same moment, under it.
 //! - **Rebuild.** When the outcome of a transaction is not known, everything is set up anew, as a new process would; the

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use touchstone_types::{CatalogRecord, PhotoFeatures};
+use touchstone_kafka::Sender;
+use touchstone_types::{CatalogKey, CatalogRecord, PhotoFeatures};
 
 use crate::brokers::BrokerArgs;
 use crate::compiled;
@@ -14,7 +15,7 @@ use crate::fault::{End, OrBadInput as _, Outcome};
 use crate::setup::{CheckedFeeds, check_feeds, load_catalog, load_lexicon, load_settings};
 use crate::terminal::{print, say, table};
 
-/// Check catalog feeds, compile them, or send them to the catalog topic
+/// Check catalog feeds, compile them, send them to the catalog topic, or take records back
 #[derive(Debug, Args)]
 pub(crate) struct CatalogArgs {
     #[command(subcommand)]
@@ -52,6 +53,19 @@ enum Action {
         #[command(flatten)]
         brokers: BrokerArgs,
     },
+    /// Take records back by their keys; open flags that stand on them are judged again
+    Withdraw {
+        /// `brand/BRAND`, `product/BRAND/PRODUCT`, `fake/BRAND/ID` or `benign/ID`; a brand takes its products along
+        #[arg(required = true, value_name = "KEY", value_parser = key)]
+        keys: Vec<CatalogKey>,
+        #[command(flatten)]
+        brokers: BrokerArgs,
+    },
+}
+
+fn key(text: &str) -> Result<CatalogKey, String> {
+    let forms = "a key is brand/BRAND, product/BRAND/PRODUCT, fake/BRAND/ID or benign/ID";
+    CatalogKey::parse(text).ok_or_else(|| forms.to_owned())
 }
 
 pub(crate) fn run(args: &CatalogArgs) -> Outcome {
@@ -59,6 +73,7 @@ pub(crate) fn run(args: &CatalogArgs) -> Outcome {
         Action::Check { files, json } => check(files, *json),
         Action::Compile { files, out, config } => compile(files, out, config.as_deref()),
         Action::Submit { files, brokers } => submit(files, brokers),
+        Action::Withdraw { keys, brokers } => withdraw(keys, brokers),
     }
 }
 
@@ -97,6 +112,17 @@ fn submit(files: &[PathBuf], brokers: &BrokerArgs) -> Outcome {
     }
     let n = touchstone_kafka::submit_catalog(&settings, checked.feed.catalog.records())?;
     say(format!("{n} records sent to {}", settings.topics.catalog));
+    Ok(End::Done)
+}
+
+fn withdraw(keys: &[CatalogKey], brokers: &BrokerArgs) -> Outcome {
+    let settings = brokers.settings()?;
+    let mut sender = Sender::new(&settings)?;
+    for key in keys {
+        sender.catalog(key, None)?;
+    }
+    let n = sender.finish()?;
+    say(format!("{n} records withdrawn from {}", settings.topics.catalog));
     Ok(End::Done)
 }
 
