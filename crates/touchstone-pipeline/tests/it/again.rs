@@ -135,7 +135,7 @@ fn unlike() -> PhotoFeatures {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, rng_seed: RngSeed::Fixed(37), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, rng_seed: RngSeed::Fixed(37), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn offers_are_judged_again_as_they_were((listing, photos) in offer(), is_bare: bool) {
