@@ -31,8 +31,13 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// The line of the settings that names a worker.
+    pub(crate) fn name(worker: usize) -> String {
+        format!("instance_id = \"worker-{worker}\"")
+    }
+
     fn named(&self, worker: usize) -> String {
-        (self.settings)(&format!("instance_id = \"worker-{worker}\""))
+        (self.settings)(&Self::name(worker))
     }
 
     /// Starts what has ended by itself.
