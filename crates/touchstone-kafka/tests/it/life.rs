@@ -2,13 +2,18 @@
 //!
 //! The short run is a test of every day. `TOUCHSTONE_LIFE_EVENTS=100000` makes it longer, `TOUCHSTONE_SEED` another one.
 
+mod dismissed;
+mod events;
 mod faults;
 mod history;
 mod host;
 mod job;
+mod late_photos;
 mod market;
 mod oracle;
+mod partitions;
 mod run;
+mod single;
 mod state;
 mod watch;
 

@@ -21,6 +21,10 @@ use crate::seeded::Seeded;
 /// How many guards are in a phase of rulings: so many that every partition has some.
 const N_GUARDS: usize = 48;
 
+/// The changes of the catalog that withdraw a brand.
+const BRAND_2: usize = 1;
+const BRAND_0: usize = 7;
+
 /// Listings that may have a ruling in one phase.
 const N_RULED: usize = 60;
 
@@ -69,6 +73,7 @@ impl History {
             counts: BTreeMap::new(),
             guards: Vec::new(),
             away: BTreeSet::new(),
+            changes: Vec::new(),
             n_gates: 0,
         };
         for _ in 0..size.n_rounds {
@@ -98,6 +103,8 @@ struct Making {
     guards: Vec<String>,
     /// Changes of the catalog that hold, by name.
     away: BTreeSet<usize>,
+    /// Changes that are still to come before any comes again.
+    changes: Vec<usize>,
     n_gates: usize,
 }
 
@@ -246,7 +253,7 @@ impl Making {
 
     /// One record comes, goes or changes.
     fn catalog(&mut self) {
-        let change = self.seeded.below(8) as usize;
+        let change = self.next_change();
         let was_away = !self.away.insert(change);
         if was_away {
             self.away.remove(&change);
@@ -256,20 +263,33 @@ impl Making {
         let put = |record: CatalogRecord| (record.key(), Some(record));
         let (name, (key, record)) = match change {
             0 => ("product withdrawn", back(market::product(0), was_away)),
-            1 => ("brand withdrawn", back(market::brand_of(2), was_away)),
+            BRAND_2 => ("brand withdrawn", back(market::brand_of(2), was_away)),
             2 if was_away => ("price back", put(market::product(1))),
-            2 => ("list price", put(market::product_at(1, "20.00"))),
-            3 if was_away => ("floor back", put(market::product(2))),
-            3 => ("price unknown", put(market::product_at(2, "30.00"))),
+            2 => ("list price without floor", put(market::product_at(1, "20.00"))),
+            3 if was_away => ("another price back", put(market::product(2))),
+            3 => ("lower list price", put(market::product_at(2, "30.00"))),
             4 => ("benign photo", gone(self.benign_photo(), was_away)),
             5 => ("benign text", gone(benign_text(), was_away)),
             6 => ("another brand", gone(market::brand("ovanta", "Ovanta"), was_away)),
-            _ => ("brand withdrawn", back(market::brand_of(0), was_away)),
+            BRAND_0 => ("large brand withdrawn", back(market::brand_of(0), was_away)),
+            _ => panic!("no such change: {change}"),
         };
         self.count(name);
         self.oracle.phase = self.phases.len();
         self.oracle.catalog(&key, record.as_ref());
         self.phases.push(Phase::Catalog(key, record.map(Box::new)));
+    }
+
+    /// A brand that is away comes back at once, else there is little left to flag; otherwise every change comes before one comes again.
+    fn next_change(&mut self) -> usize {
+        if let Some(brand) = [BRAND_2, BRAND_0].into_iter().find(|change| self.away.contains(change)) {
+            return brand;
+        }
+        if self.changes.is_empty() {
+            self.changes = (0..8).collect();
+            self.seeded.shuffle(&mut self.changes);
+        }
+        self.changes.pop().unwrap()
     }
 
     fn benign_photo(&self) -> CatalogRecord {

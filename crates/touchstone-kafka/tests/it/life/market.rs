@@ -36,6 +36,12 @@ pub(crate) static PICTURES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 pub(crate) static PHOTOS: LazyLock<Vec<Photo>> =
     LazyLock::new(|| PICTURES.iter().map(|file| photo(file, &DecodeLimits::default()).unwrap()).collect());
 
+/// What one of the pictures is to the pipeline.
+pub(crate) fn photo_of(picture: &[u8]) -> Photo {
+    let product = PICTURES.iter().position(|other| other == picture).unwrap();
+    PHOTOS[product].clone()
+}
+
 /// What listings are judged with over a catalog: model, policy and lexicon are those that `touchstone run` has compiled in.
 pub(crate) fn context(catalog: &Catalog) -> Context {
     let snapshot = Arc::new(catalog.snapshot(&LEXICON));

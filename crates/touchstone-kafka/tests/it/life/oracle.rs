@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use touchstone_catalog::Catalog;
-use touchstone_image_hash::{DecodeLimits, photo};
 use touchstone_pipeline::{Context, PhotoInput, judge};
 use touchstone_types::{
     CatalogKey, CatalogRecord, Decision, Evidence, Ground, Listing, ListingStatus, Missing, PhotoFailure,
@@ -12,7 +11,7 @@ use touchstone_types::{
 };
 
 use super::host::photo_at;
-use super::market;
+use super::market::{self, photo_of};
 
 /// One record that must come to `verdicts`, and to `review` where its decision is a flag.
 #[derive(Debug, Clone)]
@@ -164,7 +163,7 @@ impl Oracle {
             return Vec::new();
         }
         let input = |image: &touchstone_types::ListingImage| match (&image.data, &image.url) {
-            (Some(bytes), _) => photo(bytes, &DecodeLimits::default()).map_err(|error| error.failure()),
+            (Some(bytes), _) => Ok(photo_of(bytes)),
             (None, Some(url)) => photo_at(url, self.n_open),
             (None, None) => Err(PhotoFailure::NotFetched),
         };
