@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use touchstone_types::{CatalogKey, CatalogRecord, Decision, ListingId, ReviewDecision, Ruling, flag_id};
+use touchstone_types::{CatalogKey, CatalogRecord, ListingId, ReviewDecision, Ruling, flag_id};
 
 use super::host::When;
 use super::market::{self, Offer, PRODUCTS, STABLE, Trait};
@@ -301,7 +301,7 @@ impl Making {
     fn rulings(&mut self) {
         let guards: BTreeSet<String> = std::mem::take(&mut self.guards).into_iter().collect();
         let is_ruled = |(id, lines): (&String, &Vec<Line>)| {
-            let is_flagged = lines.iter().any(|line| line.decision == Decision::Review);
+            let is_flagged = lines.iter().any(Line::is_open_flag);
             let waits = id.starts_with("EX-guard") || id.starts_with("EX-never");
             (is_flagged && !waits).then(|| id.clone())
         };
@@ -358,7 +358,7 @@ impl Making {
 
     /// Version and revision of each flag that a listing had.
     fn flags(&self, id: &str) -> Vec<(u64, u64)> {
-        let lines = self.oracle.lines[id].iter().filter(|line| line.decision == Decision::Review);
+        let lines = self.oracle.lines[id].iter().filter(|line| line.is_open_flag());
         lines.map(|line| (line.version, line.revision)).collect()
     }
 

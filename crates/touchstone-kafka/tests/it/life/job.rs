@@ -1,21 +1,39 @@
-//! A takedown job in a process of its own, `examples/takedown_job.rs`, which is killed and started again.
+//! The takedown job of `examples/takedown_job.rs` in a process of its own, which is killed and started again.
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde_json::Value;
 use tempfile::TempDir;
+use touchstone_testkit::wait_until;
 
 use crate::seeded::Seeded;
 use crate::support::Stage;
 
+/// Its arguments, a line each, for `takedown_job::job_process`.
+const ARGUMENTS: &str = "TOUCHSTONE_TEST_TAKEDOWN_JOB";
+
+/// How long it may take to come to the end. The group waits 45 s for a member that was killed.
+const END_LIMIT: Duration = Duration::from_secs(150);
+
+/// Listings and flags that are taken down.
+pub(crate) type Down = BTreeSet<(String, String)>;
+
 pub(crate) struct Job {
-    program: PathBuf,
-    arguments: Vec<String>,
+    arguments: String,
     journal: PathBuf,
     _folder: TempDir,
     child: Option<Child>,
+    /// Asks what it has committed.
+    asking: BaseConsumer,
+    review: String,
     seeded: Seeded,
     next_kill: Instant,
     pub(crate) n_kills: usize,
@@ -24,24 +42,23 @@ pub(crate) struct Job {
 impl Job {
     /// Starts it on the flags of a stage.
     pub(crate) fn start(stage: &Stage, seed: u64) -> Result<Self> {
-        let program = program()?;
         let folder = tempfile::tempdir()?;
         let journal = folder.path().join("journal.jsonl");
-        let kafka = stage.settings.kafka()?;
+        let bootstrap = stage.settings.kafka()?.bootstrap_servers.clone();
         let group = format!("{}-takedowns", stage.name());
-        let arguments = [
-            ("--bootstrap", kafka.bootstrap_servers.as_str()),
-            ("--group", &group),
-            ("--review", &stage.topics().review),
-            ("--journal", journal.to_str().context("a folder that is not UTF-8")?),
-        ];
-        let arguments = arguments.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]);
+        let review = stage.topics().review.clone();
+        let path = journal.to_str().context("a folder that is not UTF-8")?;
+        let arguments =
+            ["--bootstrap", &bootstrap, "--group", &group, "--review", &review, "--journal", path].join("\n");
+        let asking =
+            ClientConfig::new().set("bootstrap.servers", &bootstrap).set("group.id", &group).create()?;
         let mut job = Self {
-            program,
-            arguments: arguments.collect(),
+            arguments,
             journal,
             _folder: folder,
             child: None,
+            asking,
+            review,
             seeded: Seeded::new(seed),
             next_kill: Instant::now(),
             n_kills: 0,
@@ -51,24 +68,30 @@ impl Job {
     }
 
     fn spawn(&mut self) -> Result<()> {
-        let mut command = Command::new(&self.program);
-        let child = command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        self.child = Some(child.with_context(|| format!("cannot start {}", self.program.display()))?);
-        self.next_kill = Instant::now() + Duration::from_millis(4_000 + self.seeded.below(16_000));
+        let mut command = Command::new(env::current_exe()?);
+        command.args(["takedown_job::job_process", "--exact", "--nocapture"]);
+        command.env(ARGUMENTS, &self.arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        self.child = Some(command.spawn().context("cannot start the takedown job")?);
+        self.next_kill = Instant::now() + Duration::from_millis(30_000 + self.seeded.below(60_000));
         Ok(())
     }
 
     /// SIGKILL and a new start now and then.
     pub(crate) fn tick(&mut self) -> Result<()> {
-        if let Some(status) = self.child.as_mut().map_or(Ok(None), Child::try_wait)? {
-            anyhow::bail!("the takedown job ended by itself: {status}");
-        }
+        self.check()?;
         if Instant::now() < self.next_kill {
             return Ok(());
         }
         self.kill()?;
         self.n_kills += 1;
         self.spawn()
+    }
+
+    fn check(&mut self) -> Result<()> {
+        match self.child.as_mut().map_or(Ok(None), Child::try_wait)? {
+            Some(status) => bail!("the takedown job ended by itself: {status}"),
+            None => Ok(()),
+        }
     }
 
     fn kill(&mut self) -> Result<()> {
@@ -79,15 +102,45 @@ impl Job {
         Ok(())
     }
 
-    /// Runs it to the end of the topic once more, and returns the journal it has kept.
-    pub(crate) fn end(mut self) -> Result<String> {
+    /// What is taken down by its journal, once it has committed everything before these offsets.
+    pub(crate) fn end(mut self, ends: &BTreeMap<i32, i64>) -> Result<Down> {
+        let mut list = TopicPartitionList::new();
+        for partition in ends.keys() {
+            list.add_partition(&self.review, *partition);
+        }
+        wait_until("the takedown job to come to the end", END_LIMIT, || {
+            self.check()?;
+            let Ok(committed) = self.asking.committed_offsets(list.clone(), Duration::from_secs(5)) else {
+                return Ok(false);
+            };
+            let is_there = |(partition, end): (&i32, &i64)| {
+                let found =
+                    committed.find_partition(&self.review, *partition).map(|element| element.offset());
+                matches!(found, Some(Offset::Offset(offset)) if offset >= *end)
+            };
+            Ok(ends.iter().all(is_there))
+        })?;
         self.kill()?;
-        let mut command = Command::new(&self.program);
-        let output = command.args(&self.arguments).arg("--until-idle").stdin(Stdio::null()).output()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "the takedown job ended with {}: {said}", output.status);
-        Ok(std::fs::read_to_string(&self.journal)?)
+        down(&std::fs::read_to_string(&self.journal)?)
     }
+}
+
+/// What a journal leaves taken down. It acts once on a flag, and undoes only what it did.
+fn down(journal: &str) -> Result<Down> {
+    let mut down = Down::new();
+    for line in journal.lines() {
+        let act: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        let text =
+            |name: &str| act[name].as_str().map(str::to_owned).with_context(|| format!("{name}: {act}"));
+        let flag = (text("listing_id")?, text("flag_id")?);
+        let is_new = match text("act")?.as_str() {
+            "take_down" => down.insert(flag),
+            "restore" => down.remove(&flag),
+            other => bail!("no such act: {other}"),
+        };
+        anyhow::ensure!(is_new, "done twice: {act}");
+    }
+    Ok(down)
 }
 
 impl Drop for Job {
@@ -95,17 +148,4 @@ impl Drop for Job {
         // It may have ended already.
         let _ = self.kill();
     }
-}
-
-/// Cargo builds examples before it runs tests, into the folder beside the tests'.
-fn program() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("a test program without a folder")?;
-    let program = folder.join("examples").join("takedown_job");
-    ensure!(
-        program.exists(),
-        "{} is missing: `cargo build -p touchstone-kafka --example takedown_job`",
-        program.display()
-    );
-    Ok(program)
 }

@@ -19,7 +19,10 @@ const MODEL: &[u8] = include_bytes!("../../../../../models/touchstone.json");
 
 static LEXICON: LazyLock<Arc<Lexicon>> = LazyLock::new(|| Arc::new(Lexicon::builtin()));
 static SHIPPED: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::from_bytes(MODEL).unwrap()));
-static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| Arc::new(Policy::builtin()));
+static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| Arc::new(Policy::parse("life", AUTOMATION).unwrap()));
+
+/// The shipped policy proposes no takedowns; here some flags must be takedowns, so that a takedown job has something to do.
+const AUTOMATION: &str = "[default]\nautomation = true\ntakedown_threshold = 0.8\n";
 
 /// One small picture for each product, as a JPEG file.
 pub(crate) static PICTURES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -42,7 +45,7 @@ pub(crate) fn photo_of(picture: &[u8]) -> Photo {
     PHOTOS[product].clone()
 }
 
-/// What listings are judged with over a catalog: model, policy and lexicon are those that `touchstone run` has compiled in.
+/// What listings are judged with over a catalog: model and lexicon are those that `touchstone run` has compiled in.
 pub(crate) fn context(catalog: &Catalog) -> Context {
     let snapshot = Arc::new(catalog.snapshot(&LEXICON));
     Context::new(snapshot, &LEXICON, Some(Arc::clone(&SHIPPED)), Arc::clone(&POLICY))

@@ -46,6 +46,11 @@ impl Line {
         }
     }
 
+    /// Whether it says that a flag is open.
+    pub(crate) fn is_open_flag(&self) -> bool {
+        matches!(self.decision, Decision::Takedown | Decision::Review)
+    }
+
     /// Whether a record that was read is this one.
     pub(crate) fn is(&self, found: &Self) -> bool {
         let head = |line: &Self| {

@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     pub(crate) n_verdicts: usize,
     pub(crate) n_flags: usize,
+    /// The offset behind the last record of each partition of `review`.
+    pub(crate) review_ends: BTreeMap<i32, i64>,
 }
 
 /// Plays a history on the topics of a stage, whose workers and faults are `faults`'s, watched by a takedown job where one is given.
@@ -172,7 +174,8 @@ impl Play<'_> {
         ensure!(report.n_verdicts == n_verdicts + self.n_probed, "{report:?}");
         super::state::check(self.stage, &history.oracle)?;
         let seconds = started.elapsed().as_secs_f64();
-        Ok(Outcome { open: self.watch.open_flags(), seconds, n_verdicts, n_flags })
+        let review_ends = self.watch.review_ends();
+        Ok(Outcome { open: self.watch.open_flags(), seconds, n_verdicts, n_flags, review_ends })
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use touchstone_types::Decision;
 
 use super::oracle::{Known, Oracle};
 use super::watch::PROBE;
@@ -77,7 +76,7 @@ fn check_one(value: &Value, known: &Known) -> Result<()> {
             flag["flag_id"] == open.flag_id.to_string() && flag["revision"] == open.revision,
             "which flag"
         );
-        ensure!(flag["decision"] == Decision::Review.as_str(), "the decision of the flag");
+        ensure!(flag["decision"] == open.decision.as_str(), "the decision of the flag");
     }
     let is_dismissed = value["ruling"]["ruling"] == "dismiss";
     ensure!(is_dismissed == known.dismissed.is_some(), "dismissed: {is_dismissed}");

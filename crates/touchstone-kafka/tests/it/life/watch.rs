@@ -22,14 +22,24 @@ struct Side {
     expected: BTreeMap<String, Vec<Line>>,
     n_seen: HashMap<String, usize>,
     n_total: usize,
+    /// Records seen that do not come in their own time.
+    n_on_time: usize,
+    /// How many of those each phase brings.
+    by_phase: BTreeMap<usize, usize>,
 }
 
 impl Side {
     fn new(lines: &BTreeMap<String, Vec<Line>>, only_flags: bool) -> Self {
         let kept = |line: &&Line| !only_flags || line.decision.is_flag();
-        let expected =
-            lines.iter().map(|(id, lines)| (id.clone(), lines.iter().filter(kept).cloned().collect()));
-        Self { expected: expected.collect(), n_seen: HashMap::new(), n_total: 0 }
+        let expected: BTreeMap<String, Vec<Line>> = lines
+            .iter()
+            .map(|(id, lines)| (id.clone(), lines.iter().filter(kept).cloned().collect()))
+            .collect();
+        let mut by_phase = BTreeMap::new();
+        for line in expected.values().flatten().filter(|line| !line.in_its_own_time) {
+            *by_phase.entry(line.phase).or_default() += 1;
+        }
+        Self { expected, n_seen: HashMap::new(), n_total: 0, n_on_time: 0, by_phase }
     }
 
     /// Takes the next record of a listing.
@@ -40,10 +50,16 @@ impl Side {
             Some(line) if (line.phase <= phase || line.in_its_own_time) && line.is(found) => {
                 *n_seen += 1;
                 self.n_total += 1;
+                self.n_on_time += usize::from(!line.in_its_own_time);
                 Ok(())
             }
             _ => bail!("{}", self.difference(id, Some(found), phase)),
         }
+    }
+
+    /// Whether all is seen that the phases up to this one bring; what came too early was refused.
+    fn is_done(&self, phase: usize) -> bool {
+        self.n_on_time == self.by_phase.range(..=phase).map(|(_, n)| n).sum::<usize>()
     }
 
     /// The listings of which something is still to come in a phase.
@@ -92,6 +108,8 @@ pub(crate) struct Watch {
     pub(crate) answers: HashMap<String, Answer>,
     /// The partitions of `listings` that verdicts on guards came from.
     pub(crate) guarded: BTreeSet<i32>,
+    /// The offset behind the last record of each partition of `review`.
+    review_ends: BTreeMap<i32, i64>,
 }
 
 impl Watch {
@@ -119,6 +137,7 @@ impl Watch {
             view: OpenFlags::new(),
             answers: HashMap::new(),
             guarded: BTreeSet::new(),
+            review_ends: BTreeMap::new(),
         })
     }
 
@@ -153,6 +172,7 @@ impl Watch {
                 self.verdicts.take(&id, &Line::of(&verdict), phase).context("verdicts")?;
                 continue;
             }
+            self.review_ends.insert(message.partition(), message.offset() + 1);
             self.flags.take(&id, &Line::of(&verdict), phase).context("review")?;
             let key = (id, verdict.flag_id.to_string());
             let before = self.view.insert(key, (verdict.revision, verdict.decision));
@@ -168,7 +188,7 @@ impl Watch {
 
     /// Whether everything of the phases up to this one is there.
     pub(crate) fn is_done(&self, phase: usize) -> bool {
-        self.verdicts.late(phase).is_empty() && self.flags.late(phase).is_empty()
+        self.verdicts.is_done(phase) && self.flags.is_done(phase)
     }
 
     /// What is still to come, told for a few listings.
@@ -188,6 +208,10 @@ impl Watch {
     pub(crate) fn is_complete(&self) -> bool {
         let n = |side: &Side| side.expected.values().map(Vec::len).sum::<usize>();
         [&self.verdicts, &self.flags].iter().all(|side| side.n_total == n(side))
+    }
+
+    pub(crate) fn review_ends(&self) -> BTreeMap<i32, i64> {
+        self.review_ends.clone()
     }
 
     pub(crate) fn n_records(&self) -> (usize, usize) {
