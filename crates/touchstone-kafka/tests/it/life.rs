@@ -61,8 +61,12 @@ async fn every_flag_lives_as_the_oracle_says_whatever_goes_wrong() -> Result<()>
     let mut faults = Faults::new(Some(seed), settings(&stage, &host));
     let found = run::play(&stage, &history, &host, &mut faults, Some(&mut job))?;
     eprintln!(
-        "seed {seed}: {} verdicts and {} flags and retracts as expected in {:.0} s; {} workers and {} jobs killed, {} rebalances",
-        found.n_verdicts, found.n_flags, found.seconds, faults.n_kills, job.n_kills, faults.n_rebalances
+        "seed {seed}: {} verdicts and {} flags and retracts as expected in {:.0} s",
+        found.n_verdicts, found.n_flags, found.seconds
+    );
+    eprintln!(
+        "{} workers killed, {} of them in a commit, {} rebalances, {} jobs killed",
+        faults.n_kills, faults.n_kills_in_commit, faults.n_rebalances, job.n_kills
     );
     assert!(faults.n_kills >= 5, "{} SIGKILLs", faults.n_kills);
     let expected = history.oracle.open_flags();

@@ -89,6 +89,11 @@ impl WorkerProcess {
         held.recv_timeout(LIMIT).map(drop).context("the worker did not come to the place")
     }
 
+    /// Whether it has come to stand still since this was asked last.
+    pub(crate) fn try_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.try_recv().is_ok())
+    }
+
     /// Lets it go on.
     pub(crate) fn release(&mut self) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("no stdin")?;

@@ -85,6 +85,16 @@ impl Fleet {
         Ok(())
     }
 
+    /// The same for a worker that may have been started a moment ago: until it listens to SIGTERM, that is its end.
+    pub(crate) fn stop_also_starting(&mut self, worker: usize) -> Result<()> {
+        let status = self.take(worker)?.terminate()?;
+        ensure!(
+            status.code().is_none_or(|code| code == 0),
+            "a worker that was told to stop ended with {status}"
+        );
+        Ok(())
+    }
+
     pub(crate) fn freeze(&mut self, worker: usize, time: Duration) -> Result<()> {
         let process = self.workers[worker].as_ref().context("it does not run")?;
         process.freeze()?;
