@@ -2,8 +2,8 @@
 //!
 //! The short run is a test of every day. `cargo xtask chaos --minutes N --seed S` runs the same for longer.
 
-mod fault;
-mod fleet;
+pub(crate) mod fault;
+pub(crate) mod fleet;
 mod plan;
 mod run;
 mod witness;

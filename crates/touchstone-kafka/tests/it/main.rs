@@ -5,6 +5,7 @@
 
 mod chaos;
 mod injected;
+mod life;
 mod load;
 mod local_snapshot;
 mod one_node;

@@ -6,13 +6,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::{env, process, thread};
 
 use anyhow::{Context, Result, bail};
-use touchstone_kafka::{Settings, run};
+use touchstone_kafka::{Judging, Settings, run};
 use touchstone_testkit::wait_until;
 
+use crate::life::judging;
 use crate::support::{LIMIT, StubJudging, log};
 
 /// Settings as TOML, for the test below.
 const SETTINGS: &str = "TOUCHSTONE_TEST_WORKER_SETTINGS";
+
+/// With this line in its settings a worker judges as `touchstone run` does.
+pub(crate) const PIPELINE: &str = "# judges with the pipeline";
 
 /// Not a test of its own: the entry of the worker process. Without the variable it does nothing.
 #[test]
@@ -26,7 +30,11 @@ fn worker_process() {
         let shutdown = async {
             term.recv().await;
         };
-        run(&settings, Box::new(StubJudging::default()), shutdown).await
+        let judging: Box<dyn Judging> = match text.contains(PIPELINE) {
+            true => Box::new(judging()),
+            false => Box::new(StubJudging::default()),
+        };
+        run(&settings, judging, shutdown).await
     });
     let code = match result {
         Ok(()) => 0,
@@ -79,6 +87,11 @@ impl WorkerProcess {
     pub(crate) fn wait_held(&self) -> Result<()> {
         let held = self.held.as_ref().context("it was not asked to stand still")?;
         held.recv_timeout(LIMIT).map(drop).context("the worker did not come to the place")
+    }
+
+    /// Whether it has come to stand still since this was asked last.
+    pub(crate) fn try_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.try_recv().is_ok())
     }
 
     /// Lets it go on.

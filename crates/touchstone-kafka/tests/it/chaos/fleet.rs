@@ -31,8 +31,13 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// The line of the settings that names a worker.
+    pub(crate) fn name(worker: usize) -> String {
+        format!("instance_id = \"worker-{worker}\"")
+    }
+
     fn named(&self, worker: usize) -> String {
-        (self.settings)(&format!("instance_id = \"worker-{worker}\""))
+        (self.settings)(&Self::name(worker))
     }
 
     /// Starts what has ended by itself.
@@ -77,6 +82,16 @@ impl Fleet {
     pub(crate) fn stop(&mut self, worker: usize) -> Result<()> {
         let status = self.take(worker)?.terminate()?;
         ensure!(status.code() == Some(0), "a worker that was told to stop ended with {status}");
+        Ok(())
+    }
+
+    /// The same for a worker that may have been started a moment ago: until it listens to SIGTERM, that is its end.
+    pub(crate) fn stop_also_starting(&mut self, worker: usize) -> Result<()> {
+        let status = self.take(worker)?.terminate()?;
+        ensure!(
+            status.code().is_none_or(|code| code == 0),
+            "a worker that was told to stop ended with {status}"
+        );
         Ok(())
     }
 
