@@ -106,9 +106,9 @@ async fn a_record_that_fails_again_and_again_without_a_reason_becomes_a_dead_let
     let mut sender = Sender::new(&stage.settings)?;
     sender.listing(&ListingId::new("EX-refused")?, &listing("EX-refused", 1, "Lumora 20"))?;
     sender.finish()?;
-    // Kafka says so when something in the broker went wrong.
+    // Kafka says so when something in the broker went wrong. Each of three tries writes a verdict and what is remembered.
     let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN;
-    broker.with_cluster(move |cluster| cluster.request_errors(RDKafkaApiKey::Produce, &[error; 3]));
+    broker.with_cluster(move |cluster| cluster.request_errors(RDKafkaApiKey::Produce, &[error; 6]));
     let worker = Worker::start(&stage.settings, StubJudging::default());
     let report = stage.wait_done(1, LIMIT)?;
     assert_eq!((report.n_inputs, report.n_dead_letters), (1, 1));
