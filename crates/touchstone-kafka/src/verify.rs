@@ -13,9 +13,11 @@
 
 mod ledger;
 mod reading;
+mod report;
 
-pub use ledger::{Body, Ledger, OutputRecord, Partition, Report, Violation, check};
+pub use ledger::{Body, Ledger, OutputRecord, Partition, check};
 pub use reading::read;
+pub use report::{Report, Violation};
 
 use std::thread;
 use std::time::{Duration, Instant};
