@@ -1,21 +1,33 @@
-//! The ledger: every listing is the source of exactly one verdict or of one dead letter.
+//! The ledger: every listing is the source of exactly one verdict or of one dead letter, and every flag has a whole life.
 //!
 //! ```text
 //! listings ──offsets──▶ ┌────────┐
 //! verdicts ──source───▶ │ check  │ ──▶ Report: counts and violations
 //! review   ──source───▶ │        │
-//! dlq      ──source───▶ └────────┘
+//! dlq      ──source───▶ │        │
+//! state    ──entries──▶ │        │ ◀── recheck, decisions, catalog: what outputs name
+//!                       └────────┘
 //! ```
 //!
 //! [`check`] is a pure function over what was read, so it is itself tested on logs with faults put in; [`read`] fetches the
-//! four topics, committed records only. [`verify`] works while workers are running too: what seems to be missing is
+//! topics, committed records only. [`verify`] works while workers are running too: what seems to be missing is
 //! believed only when it is still missing in a second look.
 
 mod ledger;
+mod life;
+#[cfg(test)]
+mod model;
 mod reading;
+mod report;
+mod sources;
+mod states;
 
-pub use ledger::{Body, Ledger, OutputRecord, Partition, Report, Violation, check};
+pub use ledger::{Body, Ledger, OutputRecord, Partition, check};
+pub use life::{FlagId, Step};
 pub use reading::read;
+pub use report::{Report, Unchecked, Violation};
+pub use sources::{Bounds, RecheckRecord, RulingRecord, SideTopic};
+pub use states::{StateEntry, StateRecord, States};
 
 use std::thread;
 use std::time::{Duration, Instant};
