@@ -29,10 +29,6 @@ pub const REVISION: &str = "touchstone-revision";
 pub const REPLAYED_FROM: &str = "touchstone-replayed-from";
 /// The length of the input in bytes, where a dead letter holds only its beginning.
 pub const TRUNCATED: &str = "touchstone-truncated";
-/// On a re-check: when it is due, in milliseconds of Unix time.
-pub const DUE: &str = "touchstone-due";
-/// On a re-check: the revision of the verdict that was partial.
-pub const REVISION: &str = "touchstone-revision";
 /// The trace context that is passed on (W3C Trace Context).
 pub(crate) const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 

@@ -175,10 +175,14 @@ pub fn check(ledger: &Ledger) -> Report {
     sources::check_rechecks(ledger, &mut violations);
     violations.sort();
     let is_retract = |record: &&OutputRecord| record.kind == Some(RecordKind::Retract);
+    let is_on_input = |record: &&OutputRecord| {
+        let source = record.source.as_ref();
+        record.kind == Some(RecordKind::Verdict) && source.is_some_and(|s| s.topic == ledger.input_topic)
+    };
     Report {
         n_inputs: ledger.inputs.values().map(|partition| partition.offsets.len()).sum(),
         n_pending,
-        n_verdicts: ledger.verdicts.len(),
+        n_verdicts: ledger.verdicts.iter().filter(is_on_input).count(),
         n_flags: ledger.review.len(),
         n_open,
         n_retracts: ledger.verdicts.iter().filter(is_retract).count(),

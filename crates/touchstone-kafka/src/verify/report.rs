@@ -232,7 +232,7 @@ pub struct Report {
     /// that seemed to lack their partner in the last look alone. They are not proven lost, and not proven safe either:
     /// exactly-once holds for them only once a later check finds them done.
     pub n_pending: usize,
-    /// Records in `verdicts`.
+    /// Verdicts on inputs in `verdicts`; re-checks, sweeps and retracts are not counted.
     pub n_verdicts: usize,
     /// Records in `review`.
     pub n_flags: usize,
