@@ -80,7 +80,7 @@ fn an_eventful_history_is_whole_and_counted() {
     let report = check(&eventful().ledger);
     assert_eq!(report.violations, []);
     assert_eq!(report.unchecked, []);
-    assert_eq!((report.n_inputs, report.n_verdicts, report.n_flags), (9, 16, 11));
+    assert_eq!((report.n_inputs, report.n_verdicts, report.n_flags), (9, 9, 11));
     assert_eq!((report.n_open, report.n_retracts, report.n_rechecks, report.n_states), (1, 4, 1, 2));
 }
 
