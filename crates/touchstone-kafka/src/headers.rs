@@ -21,6 +21,10 @@ pub const PARTITION: &str = "touchstone-partition";
 pub const OFFSET: &str = "touchstone-offset";
 /// How often the input of a dead letter was tried; on an input that is sent again, how often it was tried before.
 pub const ATTEMPTS: &str = "touchstone-attempts";
+/// When a re-check is due, in milliseconds of Unix time.
+pub const DUE: &str = "touchstone-due";
+/// The revision of the verdict that a re-check is to better.
+pub const REVISION: &str = "touchstone-revision";
 /// Names the dead letter that an input was made from, when it was sent again.
 pub const REPLAYED_FROM: &str = "touchstone-replayed-from";
 /// The length of the input in bytes, where a dead letter holds only its beginning.

@@ -1,23 +1,33 @@
-//! The ledger: every listing is the source of exactly one verdict or of one dead letter.
+//! The ledger: every listing is the source of exactly one verdict or of one dead letter, and every flag has a whole life.
 //!
 //! ```text
 //! listings ──offsets──▶ ┌────────┐
 //! verdicts ──source───▶ │ check  │ ──▶ Report: counts and violations
 //! review   ──source───▶ │        │
-//! dlq      ──source───▶ └────────┘
+//! dlq      ──source───▶ │        │
+//! state    ──entries──▶ │        │ ◀── recheck, decisions, catalog: what outputs name
+//!                       └────────┘
 //! ```
 //!
 //! [`check`] is a pure function over what was read, so it is itself tested on logs with faults put in; [`read`] fetches the
-//! four topics, committed records only. [`verify`] works while workers are running too: what seems to be missing is
+//! topics, committed records only. [`verify`] works while workers are running too: what seems to be missing is
 //! believed only when it is still missing in a second look.
 
 mod ledger;
+mod life;
+#[cfg(test)]
+mod model;
 mod reading;
 mod report;
+mod sources;
+mod states;
 
 pub use ledger::{Body, Ledger, OutputRecord, Partition, check};
+pub use life::{FlagId, Step};
 pub use reading::read;
-pub use report::{Report, Violation};
+pub use report::{Report, Unchecked, Violation};
+pub use sources::{Bounds, RecheckRecord, RulingRecord, SideTopic};
+pub use states::{StateEntry, StateRecord, States};
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -87,10 +97,16 @@ mod tests {
         let unflagged = |offset| Violation::FlagMissing { verdict: source("verdicts", offset) };
         let flag = Violation::FlagWithoutVerdict { at: source("review", 7) };
         let wrong_key = Violation::WrongKey { at: source("verdicts", 9) };
-        let first = report(&[lost(1), unflagged(3)]);
-        let second = report(&[lost(1), lost(2), unflagged(4), flag, wrong_key.clone()]);
+        let differs = |offset| Violation::StateDiffers {
+            listing_id: "EX-1".into(),
+            at: Some(source("state", offset)),
+            problem: "it runs ahead".into(),
+        };
+        let first = report(&[lost(1), unflagged(3), differs(1), differs(2)]);
+        let second =
+            report(&[lost(1), lost(2), unflagged(4), flag, wrong_key.clone(), differs(2), differs(3)]);
         let report = confirmed(&first, second);
-        assert_eq!(report.violations, [lost(1), wrong_key]);
-        assert_eq!(report.n_pending, 3);
+        assert_eq!(report.violations, [lost(1), wrong_key, differs(2)]);
+        assert_eq!(report.n_pending, 4);
     }
 }

@@ -11,9 +11,10 @@ use crate::terminal::{print, say, table};
 /// How many violations are shown to a person.
 const SHOWN: usize = 20;
 
-/// Check that every listing is the source of exactly one verdict or dead letter
+/// Check that every listing is the source of exactly one verdict or dead letter, and that every flag has a whole life
 ///
-/// Reads committed records only, and may run beside workers. Exit status 1 if the ledger is broken.
+/// Also that revisions have no gaps, that no listing has two open flags, that whatever was taken back had a cause, and that the
+/// state topic says the same. Reads committed records only, and may run beside workers. Exit status 1 if the ledger is broken.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
@@ -27,10 +28,13 @@ pub(crate) fn run(args: &VerifyArgs) -> Outcome {
     let report = verify(&args.brokers.settings()?)?;
     if args.json {
         let violations: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+        let unchecked: Vec<String> = report.unchecked.iter().map(ToString::to_string).collect();
         let line = json!({
             "exact": report.is_exact(), "inputs": report.n_inputs, "pending": report.n_pending,
             "verdicts": report.n_verdicts, "flags": report.n_flags, "dead_letters": report.n_dead_letters,
-            "expired": report.n_expired, "violations": violations,
+            "open_flags": report.n_open, "retracts": report.n_retracts, "rechecks": report.n_rechecks,
+            "states": report.n_states, "expired": report.n_expired, "unchecked": unchecked,
+            "violations": violations,
         });
         print(line.to_string())?;
     } else {
@@ -40,19 +44,25 @@ pub(crate) fn run(args: &VerifyArgs) -> Outcome {
 }
 
 pub(crate) fn show(report: &Report) -> std::io::Result<()> {
-    let mut rows =
-        table(&["inputs", "pending", "verdicts", "flags", "dead letters", "expired", "violations"], 0);
     let counts = [
-        report.n_inputs,
-        report.n_pending,
-        report.n_verdicts,
-        report.n_flags,
-        report.n_dead_letters,
-        report.n_expired,
-        report.violations.len(),
+        ("inputs", report.n_inputs),
+        ("pending", report.n_pending),
+        ("verdicts", report.n_verdicts),
+        ("flags", report.n_flags),
+        ("open", report.n_open),
+        ("retracts", report.n_retracts),
+        ("re-checks", report.n_rechecks),
+        ("states", report.n_states),
+        ("dead letters", report.n_dead_letters),
+        ("expired", report.n_expired),
+        ("violations", report.violations.len()),
     ];
-    rows.add_row(counts.map(|n| n.to_string()));
+    let mut rows = table(&counts.map(|(name, _)| name), 0);
+    rows.add_row(counts.map(|(_, n)| n.to_string()));
     print(rows.trim_fmt())?;
+    for unchecked in &report.unchecked {
+        say(unchecked.to_string());
+    }
     for violation in report.violations.iter().take(SHOWN) {
         say(violation.to_string());
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::report::{Report, Violation};
+use super::life::{self, Step};
+use super::report::{Report, Unchecked, Violation};
+use super::sources::{self, Found, RecheckRecord, RulingRecord, SideTopic};
+use super::states::{self, States};
 use crate::headers::{RecordKind, Source};
 
 /// What the topics hold, as far as the ledger is concerned.
@@ -21,6 +24,30 @@ pub struct Ledger {
     pub review: Vec<OutputRecord>,
     /// The records of the dead-letter topic.
     pub dead_letters: Vec<OutputRecord>,
+    /// The first offset that each partition of `verdicts` still has.
+    pub verdict_starts: BTreeMap<i32, i64>,
+    /// The first offset that each partition of `review` still has.
+    pub review_starts: BTreeMap<i32, i64>,
+    /// The listings that were to be judged again.
+    pub recheck: SideTopic<RecheckRecord>,
+    /// The catalog, which sweeps name.
+    pub catalog: SideTopic<()>,
+    /// The rulings that retracts name; `None` for one that cannot be read.
+    pub decisions: SideTopic<Option<RulingRecord>>,
+    /// What is remembered of each listing; `None` if there is no such topic or nothing was ever written to it.
+    pub state: Option<States>,
+    /// When all this was read, in milliseconds of Unix time.
+    pub read_ms: i64,
+    /// For how many days a listing without flag and ruling is remembered after its last message.
+    pub state_days: u32,
+}
+
+impl Ledger {
+    /// How long after the verdict on its last message a listing is surely remembered, in milliseconds. An hour less than the
+    /// setting, which counts from the message: that is the lag allowed for.
+    pub(super) fn remembered_ms(&self) -> i64 {
+        (i64::from(self.state_days) * 24 - 1) * 60 * 60 * 1000
+    }
 }
 
 /// One partition of the input topic.
@@ -42,6 +69,8 @@ pub struct Partition {
 pub struct OutputRecord {
     /// Where it stands.
     pub at: Source,
+    /// When it was written, in milliseconds of Unix time, if the topic tells.
+    pub timestamp_ms: Option<i64>,
     /// Its key, where it is UTF-8.
     pub key: Option<String>,
     /// Its kind, where the header says one.
@@ -62,17 +91,21 @@ pub enum Body {
         /// The checksum of its key and its value; none where the value was cut.
         checksum: Option<u32>,
     },
-    /// Not a JSON object with a `listing_id`.
+    /// Not a JSON object with a `listing_id`, or not with what a verdict says of its flag.
     Unreadable,
     /// A verdict that is no flag.
     Plain {
         /// The listing.
         listing_id: String,
+        /// What it says of its flag.
+        step: Step,
     },
     /// A flag, or the verdict that it repeats.
     Flag {
         /// The listing.
         listing_id: String,
+        /// What it says of the life of the flag.
+        step: Step,
         /// `flag_id` and `revision`, which tell the flags of one input apart.
         name: String,
         /// The value without `listing` and `photos`, as JSON with sorted keys.
@@ -89,70 +122,155 @@ impl Body {
         let Some(listing_id) = object.get("listing_id").and_then(Value::as_str).map(str::to_owned) else {
             return Self::Unreadable;
         };
-        let decision = object.get("decision").and_then(Value::as_str).unwrap_or_default();
-        if !matches!(decision, "takedown" | "review" | "retract") {
-            return Self::Plain { listing_id };
+        let Some(step) = Step::of(&object) else { return Self::Unreadable };
+        if !step.decision.is_flag() {
+            return Self::Plain { listing_id, step };
         }
         let part = |name: &str| object.get(name).map(ToString::to_string).unwrap_or_default();
         let name = format!("{} {}", part("flag_id"), part("revision"));
         object.remove("listing");
         object.remove("photos");
         // Maps of serde_json are sorted by key, so equal objects have equal texts.
-        Self::Flag { listing_id, name, content: Value::Object(object).to_string() }
+        Self::Flag { listing_id, step, name, content: Value::Object(object).to_string() }
+    }
+
+    /// The listing, and what is said of the life of its flag.
+    pub(super) fn step(&self) -> Option<(&str, &Step)> {
+        match self {
+            Self::Plain { listing_id, step } | Self::Flag { listing_id, step, .. } => {
+                Some((listing_id, step))
+            }
+            Self::DeadLetter { .. } | Self::Unreadable => None,
+        }
     }
 
     fn listing_id(&self) -> Option<&str> {
-        match self {
-            Self::Plain { listing_id } | Self::Flag { listing_id, .. } => Some(listing_id),
-            Self::DeadLetter { .. } | Self::Unreadable => None,
-        }
+        self.step().map(|(listing_id, _)| listing_id)
     }
 }
 
 /// Checks the ledger:
 ///
-/// 1. each input is the source of exactly one verdict or dead letter, unless it is still pending;
-/// 2. each output names an existing input;
-/// 3. for one listing and one input partition, verdicts stand in the order of their inputs;
+/// 1. each input is the source of exactly one verdict or dead letter, unless it is still pending, and each re-check of at most
+///    one verdict;
+/// 2. each output names an existing source that it may have;
+/// 3. for one listing and one source partition, verdicts stand in the order of their sources;
 /// 4. the key of verdicts and flags is the listing's identifier;
 /// 5. dead letters say what was wrong with which input, and repeat its key and value, unless they had to be cut;
-/// 6. flags and the verdicts that are flags belong together one to one, and are equal but for `listing` and `photos`.
+/// 6. flags and the verdicts that are flags belong together one to one, and are equal but for `listing` and `photos`;
+/// 7. re-checks explain themselves;
+/// 8. the lives of flags are whole, where a worker that keeps them has written: see `life.rs`;
+/// 9. what is remembered of each listing is what was written about it: see `states.rs`.
 pub fn check(ledger: &Ledger) -> Report {
     let mut violations = Vec::new();
-    let (outputs, n_expired) = outputs_by_source(ledger, &mut violations);
-    let n_pending = check_inputs(ledger, &outputs, &mut violations);
+    let mut unchecked = Vec::new();
+    let (outputs, n_expired) = outputs_by_source(ledger, &mut violations, &mut unchecked);
+    let n_pending = check_inputs(ledger, &outputs.of_inputs, &mut violations);
+    check_once(&outputs.of_rechecks, &ledger.recheck.name, &mut violations);
     check_order(ledger, &mut violations);
     check_values(ledger, &mut violations);
     check_dead_letters(ledger, &mut violations);
     check_flags(ledger, &mut violations);
+    let n_open = check_lives(ledger, &mut violations, &mut unchecked);
+    sources::check_rechecks(ledger, &mut violations);
     violations.sort();
+    let is_retract = |record: &&OutputRecord| record.kind == Some(RecordKind::Retract);
     Report {
         n_inputs: ledger.inputs.values().map(|partition| partition.offsets.len()).sum(),
         n_pending,
         n_verdicts: ledger.verdicts.len(),
         n_flags: ledger.review.len(),
+        n_open,
+        n_retracts: ledger.verdicts.iter().filter(is_retract).count(),
+        n_rechecks: ledger.recheck.records.as_ref().map_or(0, BTreeMap::len),
+        n_states: ledger.state.as_ref().map_or(0, States::n_entries),
         n_dead_letters: ledger.dead_letters.len(),
         n_expired,
+        unchecked,
         violations,
     }
 }
 
+/// Checks the lives of flags and the state, and returns how many flags are open.
+fn check_lives(ledger: &Ledger, violations: &mut Vec<Violation>, unchecked: &mut Vec<Unchecked>) -> usize {
+    let wrong = wrong_in_themselves(ledger, violations);
+    if !life::is_kept(ledger) {
+        let flags = life::check(ledger, &wrong, &mut Vec::new());
+        unchecked.extend(Unchecked::new(
+            "verdicts for the life of their flags",
+            ledger.verdicts.len(),
+            ledger.verdicts.len(),
+            "no worker that keeps a state has written here",
+        ));
+        return flags.values().flatten().count();
+    }
+    let flags = life::check(ledger, &wrong, violations);
+    if let Some(states) = &ledger.state {
+        let compared = states::check(ledger, states, &wrong, &flags, violations);
+        let why = "retention has cut their history";
+        unchecked.extend(Unchecked::new(
+            "listings for their state",
+            compared.n_cut,
+            compared.n_listings,
+            why,
+        ));
+    } else {
+        let n = life::events(&ledger.verdicts, &wrong).map(|event| event.listing_id);
+        let n = n.collect::<BTreeSet<_>>().len();
+        let why = "the state topic is missing or empty";
+        unchecked.extend(Unchecked::new("listings for their state", n, n, why));
+    }
+    flags.values().flatten().count()
+}
+
+/// Where the outputs stand that have been found wrong in themselves, so that nothing follows from them for the life of a flag.
+fn wrong_in_themselves(ledger: &Ledger, violations: &[Violation]) -> BTreeSet<Source> {
+    let is_retract = |record: &&OutputRecord| record.kind == Some(RecordKind::Retract);
+    let retracts: BTreeSet<&Source> = ledger.verdicts.iter().filter(is_retract).map(|r| &r.at).collect();
+    let mut wrong = BTreeSet::new();
+    for violation in violations {
+        match violation {
+            Violation::Unsourced { at, .. } | Violation::FlagWithoutVerdict { at } => {
+                wrong.insert(at.clone());
+            }
+            // A flag is taken back whatever the retract names.
+            Violation::NoSource { at, .. } if !retracts.contains(at) => {
+                wrong.insert(at.clone());
+            }
+            Violation::Doubled { at, .. } | Violation::FlagDoubled { at } => {
+                wrong.extend(at.iter().skip(1).cloned());
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
 type OutputsBySource<'a> = BTreeMap<(i32, i64), Vec<&'a OutputRecord>>;
 
-/// The verdicts and dead letters of each input; outputs that name none are violations.
+/// Verdicts and dead letters by the partition and the offset of their source.
+#[derive(Default)]
+struct Outputs<'a> {
+    of_inputs: OutputsBySource<'a>,
+    of_rechecks: OutputsBySource<'a>,
+}
+
+/// The verdicts and dead letters of each input and re-check; outputs that name none are violations.
 fn outputs_by_source<'a>(
     ledger: &'a Ledger,
     violations: &mut Vec<Violation>,
-) -> (OutputsBySource<'a>, usize) {
+    unchecked: &mut Vec<Unchecked>,
+) -> (Outputs<'a>, usize) {
     use RecordKind::{DeadLetter, Retract, Verdict};
-    let mut outputs = OutputsBySource::new();
-    let mut n_expired = 0;
+    let mut outputs = Outputs::default();
+    let (mut n_expired, mut n_unchecked, mut n_all) = (0, 0, 0);
     let topics: [(&[OutputRecord], &[RecordKind]); 3] = [
         (&ledger.verdicts, &[Verdict, Retract]),
         (&ledger.review, &[Verdict, Retract]),
         (&ledger.dead_letters, &[DeadLetter]),
     ];
     for (topic_idx, (records, kinds)) in topics.into_iter().enumerate() {
+        n_all += records.len();
         for record in records {
             let at = record.at.clone();
             let Some(source) = &record.source else {
@@ -164,23 +282,45 @@ fn outputs_by_source<'a>(
                 violations.push(Violation::Unsourced { at, problem });
                 continue;
             };
-            if source.topic != ledger.input_topic {
-                violations.push(Violation::NoInput { at, source: source.clone() });
-                continue;
-            }
-            let partition = ledger.inputs.get(&source.partition);
-            if partition.is_some_and(|p| source.offset < p.start) {
-                n_expired += 1;
-                continue;
-            }
-            if partition.is_none_or(|p| p.offsets.binary_search(&source.offset).is_err()) {
-                violations.push(Violation::NoInput { at, source: source.clone() });
-            } else if topic_idx != 1 && kind != Retract {
-                outputs.entry((source.partition, source.offset)).or_default().push(record);
+            match sources::find(ledger, kind, source) {
+                Found::No => violations.push(Violation::NoSource { at, source: source.clone() }),
+                Found::Expired => n_expired += 1,
+                Found::Unchecked => n_unchecked += 1,
+                Found::Yes if topic_idx != 1 && kind != Retract => outputs.add(ledger, source, record),
+                Found::Yes => {}
             }
         }
     }
+    let why = "the topic that they name is missing or empty";
+    unchecked.extend(Unchecked::new(
+        "verdicts, flags and dead letters for their source",
+        n_unchecked,
+        n_all,
+        why,
+    ));
     (outputs, n_expired)
+}
+
+impl<'a> Outputs<'a> {
+    fn add(&mut self, ledger: &Ledger, source: &Source, record: &'a OutputRecord) {
+        let outputs = if source.topic == ledger.input_topic {
+            &mut self.of_inputs
+        } else if source.topic == ledger.recheck.name {
+            &mut self.of_rechecks
+        } else {
+            // One change of the catalog may bring about many verdicts.
+            return;
+        };
+        outputs.entry((source.partition, source.offset)).or_default().push(record);
+    }
+}
+
+/// Every source has at most one output.
+fn check_once(outputs: &OutputsBySource<'_>, topic: &Arc<str>, violations: &mut Vec<Violation>) {
+    for ((partition, offset), many) in outputs.iter().filter(|(_, many)| many.len() > 1) {
+        let source = Source { topic: Arc::clone(topic), partition: *partition, offset: *offset };
+        violations.push(Violation::Doubled { source, at: many.iter().map(|o| o.at.clone()).collect() });
+    }
 }
 
 fn check_inputs(ledger: &Ledger, outputs: &OutputsBySource<'_>, violations: &mut Vec<Violation>) -> usize {
@@ -208,13 +348,14 @@ fn check_inputs(ledger: &Ledger, outputs: &OutputsBySource<'_>, violations: &mut
 
 fn check_order(ledger: &Ledger, violations: &mut Vec<Violation>) {
     // By the verdicts' partition too: between partitions there is no order.
-    let mut last: BTreeMap<(i32, &str, i32), &Source> = BTreeMap::new();
+    let mut last: BTreeMap<(i32, &str, &str, i32), &Source> = BTreeMap::new();
     for record in ledger.verdicts.iter().filter(|r| r.kind == Some(RecordKind::Verdict)) {
         let (Some(source), Some(key)) = (&record.source, &record.key) else { continue };
-        if source.topic != ledger.input_topic {
+        // Workers follow the catalog each at its own pace, so a sweep may name less of it than the one before.
+        if source.topic != ledger.input_topic && source.topic != ledger.recheck.name {
             continue;
         }
-        let lane = (record.at.partition, key.as_str(), source.partition);
+        let lane = (record.at.partition, key.as_str(), &*source.topic, source.partition);
         match last.get(&lane) {
             Some(before) if before.offset > source.offset => violations.push(Violation::Reordered {
                 listing_id: key.clone(),

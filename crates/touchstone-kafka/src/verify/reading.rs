@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
@@ -11,27 +11,46 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::ledger::{Body, Ledger, OutputRecord, Partition};
+use super::sources::{Bounds, RecheckRecord, RulingRecord, SideTopic};
+use super::states::States;
 use crate::Error;
 use crate::checksum::checksum;
 use crate::client::{self, LogContext, REQUEST_TIMEOUT};
 use crate::headers::{self, RecordKind, Source};
 use crate::producer::is_denial;
-use crate::reader::{Record, partitions, read_topic};
+use crate::reader::{Record, bounds, consumer, partitions, read_topic};
 use crate::settings::Settings;
 
 /// Reads everything the ledger is made of, committed records only. Takes about a kilobyte of memory for each flag and
 /// some hundred bytes for every other record.
 ///
 /// # Errors
-/// Brokers that do not answer, missing topics, or an open transaction that hides the end of a topic for 30 s.
+/// Brokers that do not answer, missing topics, or an open transaction that hides the end of a topic for 30 s. Only the
+/// topics of re-checks, rulings and the state may be missing, and the catalog.
 pub fn read(settings: &Settings) -> Result<Ledger, Error> {
     let names = &settings.topics;
     let committed = committed(settings)?;
+    let verdict = |record: &Record| Body::of_verdict(record.value.as_deref());
+    let (verdicts, verdict_starts) = outputs(settings, &names.verdicts, verdict)?;
+    let (review, review_starts) = outputs(settings, &names.review, verdict)?;
+    // Soon after the verdicts: while workers write, the state runs away from what was read of them.
+    let state = state(settings)?;
+    let (dead_letters, _) = outputs(settings, &names.dead_letters, dead_letter)?;
+    // What outputs name is read after them, so that it is there.
+    let decisions = decisions(settings, &verdicts)?;
     let mut ledger = Ledger {
         input_topic: names.listings.as_str().into(),
-        verdicts: outputs(settings, &names.verdicts, |record| Body::of_verdict(record.value.as_deref()))?,
-        review: outputs(settings, &names.review, |record| Body::of_verdict(record.value.as_deref()))?,
-        dead_letters: outputs(settings, &names.dead_letters, dead_letter)?,
+        verdicts,
+        review,
+        dead_letters,
+        verdict_starts,
+        review_starts,
+        state,
+        decisions,
+        recheck: side_topic(settings, &names.recheck, |record| Some(RecheckRecord::of(&record)))?,
+        catalog: catalog(settings)?,
+        read_ms: now_ms(),
+        state_days: settings.limits.state_days,
         inputs: BTreeMap::new(),
     };
     let inputs = &mut ledger.inputs;
@@ -47,6 +66,71 @@ pub fn read(settings: &Settings) -> Result<Ledger, Error> {
         partition.committed = Some(committed.get(&number).copied().unwrap_or(start));
     }
     Ok(ledger)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The bounds of a topic that may be missing; `None` also if nothing was ever written to it.
+fn bounds_of(settings: &Settings, topic: &str) -> Result<Option<Bounds>, Error> {
+    match bounds(&consumer(settings, topic)?, topic) {
+        Err(Error::MissingTopics { .. }) => Ok(None),
+        Err(error) => Err(error),
+        Ok(bounds) => Ok(bounds.values().any(|(_, end)| *end > 0).then_some(bounds)),
+    }
+}
+
+fn state(settings: &Settings) -> Result<Option<States>, Error> {
+    let topic = &settings.topics.state;
+    if bounds_of(settings, topic)?.is_none() {
+        return Ok(None);
+    }
+    let mut states = States { topic: topic.as_str().into(), ..States::default() };
+    read_topic(settings, topic, |record| states.take(record))?;
+    Ok(Some(states))
+}
+
+/// A topic that outputs may name, with those of its records of which `keep` says something.
+fn side_topic<R>(
+    settings: &Settings,
+    topic: &str,
+    mut keep: impl FnMut(Record) -> Option<R>,
+) -> Result<SideTopic<R>, Error> {
+    let name = topic.into();
+    if bounds_of(settings, topic)?.is_none() {
+        return Ok(SideTopic { name, bounds: None, records: None });
+    }
+    let mut records = BTreeMap::new();
+    read_topic(settings, topic, |record| {
+        let place = (record.at.partition, record.at.offset);
+        records.extend(keep(record).map(|kept| (place, kept)));
+    })?;
+    // Asked afterwards: what retention cut meanwhile has expired, and is not missing.
+    Ok(SideTopic { name, bounds: bounds_of(settings, topic)?, records: Some(records) })
+}
+
+/// The rulings that retracts name. Rulings are kept for ever, so the others are left out.
+fn decisions(
+    settings: &Settings,
+    verdicts: &[OutputRecord],
+) -> Result<SideTopic<Option<RulingRecord>>, Error> {
+    let topic = settings.topics.decisions.as_str();
+    let sources = verdicts.iter().filter_map(|record| record.source.as_ref());
+    let named: BTreeSet<(i32, i64)> = sources
+        .filter(|source| &*source.topic == topic)
+        .map(|source| (source.partition, source.offset))
+        .collect();
+    side_topic(settings, topic, |record| {
+        let is_named = named.contains(&(record.at.partition, record.at.offset));
+        is_named.then(|| RulingRecord::of(record.value.as_deref()))
+    })
+}
+
+fn catalog(settings: &Settings) -> Result<SideTopic<()>, Error> {
+    let topic = settings.topics.catalog.as_str();
+    Ok(SideTopic { name: topic.into(), bounds: bounds_of(settings, topic)?, records: None })
 }
 
 fn dead_letter(record: &Record) -> Body {
@@ -84,8 +168,13 @@ pub(super) fn open_transactions(settings: &Settings) -> Result<BTreeSet<Source>,
     let (committed, all) = (client(&config)?, client(&all)?);
     let names = &settings.topics;
     let mut open = BTreeSet::new();
-    for topic in [&names.verdicts, &names.review, &names.dead_letters] {
-        for partition in partitions(&committed, topic)? {
+    let optional = [&names.recheck, &names.state];
+    for topic in [&names.verdicts, &names.review, &names.dead_letters].into_iter().chain(optional) {
+        let partitions = match partitions(&committed, topic) {
+            Err(Error::MissingTopics { .. }) if optional.contains(&topic) => continue,
+            partitions => partitions?,
+        };
+        for partition in partitions {
             // The end of all first: what is committed between the two questions is not taken for open.
             let end = |consumer: &BaseConsumer<LogContext>| {
                 let watermarks = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT);
@@ -104,18 +193,19 @@ fn outputs(
     settings: &Settings,
     topic: &str,
     body: impl Fn(&Record) -> Body,
-) -> Result<Vec<OutputRecord>, Error> {
+) -> Result<(Vec<OutputRecord>, BTreeMap<i32, i64>), Error> {
     let mut outputs = Vec::new();
-    read_topic(settings, topic, |record| {
+    let starts = read_topic(settings, topic, |record| {
         outputs.push(OutputRecord {
             kind: record.header(headers::KIND).and_then(RecordKind::parse),
             source: record.header(headers::SOURCE).and_then(Source::parse),
             body: body(&record),
             key: record.key.and_then(|key| String::from_utf8(key).ok()),
+            timestamp_ms: record.timestamp_ms,
             at: record.at,
         });
     })?;
-    Ok(outputs)
+    Ok((outputs, starts))
 }
 
 /// The group's committed offset of each partition of the input topic, where it has one.

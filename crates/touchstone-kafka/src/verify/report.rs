@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::life::FlagId;
 use crate::headers::Source;
 
 /// One thing that is wrong with the ledger.
@@ -19,8 +20,8 @@ pub enum Violation {
         /// Its verdicts and dead letters.
         at: Vec<Source>,
     },
-    /// An output names an input that does not exist.
-    NoInput {
+    /// An output names a source that does not exist, or one that such an output cannot have.
+    NoSource {
         /// The output.
         at: Source,
         /// What it names.
@@ -90,12 +91,80 @@ pub enum Violation {
         /// The flags.
         at: Vec<Source>,
     },
+    /// The revision of a flag is not the one behind its last.
+    Revision {
+        /// The verdict or the retract.
+        at: Source,
+        /// The flag.
+        flag_id: FlagId,
+        /// Its revision.
+        revision: u64,
+        /// What it should be.
+        expected: u64,
+    },
+    /// A verdict on a stale version is not what such verdicts are, or another one looks like it.
+    Stale {
+        /// The verdict.
+        at: Source,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A listing has a new flag while another one is open.
+    TwoOpen {
+        /// The new flag.
+        at: Source,
+        /// The listing.
+        listing_id: String,
+        /// The flag that was not taken back.
+        open: FlagId,
+    },
+    /// A retract takes nothing back.
+    RetractWithoutFlag {
+        /// The retract.
+        at: Source,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A retract does not say why, or what it says is not so.
+    RetractWithoutCause {
+        /// The retract.
+        at: Source,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A record of the re-check topic does not explain itself.
+    BadRecheck {
+        /// The record.
+        at: Source,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// What is remembered of a listing is not what was written about it.
+    StateDiffers {
+        /// The listing.
+        listing_id: String,
+        /// What is remembered, where anything is.
+        at: Option<Source>,
+        /// How it differs.
+        problem: String,
+    },
+    /// A record of the state topic belongs to no listing.
+    StrayState {
+        /// The record.
+        at: Source,
+    },
 }
 
 impl Violation {
     /// Whether a transaction whose records are not all visible yet looks like this.
     pub(super) const fn may_pass(&self) -> bool {
-        matches!(self, Self::Lost { .. } | Self::FlagWithoutVerdict { .. } | Self::FlagMissing { .. })
+        matches!(
+            self,
+            Self::Lost { .. }
+                | Self::FlagWithoutVerdict { .. }
+                | Self::FlagMissing { .. }
+                | Self::StateDiffers { .. }
+        )
     }
 }
 
@@ -105,8 +174,8 @@ impl fmt::Display for Violation {
         match self {
             Self::Lost { source } => write!(f, "lost: {source} has neither a verdict nor a dead letter"),
             Self::Doubled { source, at } => write!(f, "doubled: {source} is the source of {}", join(at)),
-            Self::NoInput { at, source } => {
-                write!(f, "no input: {at} names {source}, which is no record of the input topic")
+            Self::NoSource { at, source } => {
+                write!(f, "no source: {at} names {source}, which does not exist or cannot be its source")
             }
             Self::Unsourced { at, problem } => write!(f, "unsourced: {at}: {problem}"),
             Self::Reordered { listing_id, at, source, after } => {
@@ -130,6 +199,26 @@ impl fmt::Display for Violation {
                 write!(f, "flag missing: {verdict} is a flag but has none in review")
             }
             Self::FlagDoubled { at } => write!(f, "flag doubled: {}", join(at)),
+            Self::Revision { at, flag_id, revision, expected } => {
+                write!(f, "revision: {at} is revision {revision} of flag {flag_id}, and {expected} was due")
+            }
+            Self::Stale { at, problem } => write!(f, "stale version: {at} {problem}"),
+            Self::TwoOpen { at, listing_id, open } => {
+                write!(
+                    f,
+                    "two open flags: {at} is a new flag of listing {listing_id}, and {open} is still open"
+                )
+            }
+            Self::RetractWithoutFlag { at, problem } => write!(f, "retract without flag: {at} {problem}"),
+            Self::RetractWithoutCause { at, problem } => write!(f, "retract without cause: {at} {problem}"),
+            Self::BadRecheck { at, problem } => write!(f, "bad re-check: {at} {problem}"),
+            Self::StateDiffers { listing_id, at: Some(at), problem } => {
+                write!(f, "state differs: {at} of listing {listing_id}: {problem}")
+            }
+            Self::StateDiffers { listing_id, at: None, problem } => {
+                write!(f, "state differs: listing {listing_id}: {problem}")
+            }
+            Self::StrayState { at } => write!(f, "stray state: the key of {at} is no listing's"),
         }
     }
 }
@@ -147,10 +236,20 @@ pub struct Report {
     pub n_verdicts: usize,
     /// Records in `review`.
     pub n_flags: usize,
+    /// Listings whose flag is open at the end of `review`.
+    pub n_open: usize,
+    /// Flags taken back.
+    pub n_retracts: usize,
+    /// Records in the re-check topic.
+    pub n_rechecks: usize,
+    /// Listings that are remembered in the state topic.
+    pub n_states: usize,
     /// Records in the dead-letter topic.
     pub n_dead_letters: usize,
-    /// Outputs whose input the topic no longer has.
+    /// Outputs whose source the topic no longer has.
     pub n_expired: usize,
+    /// What could not be checked.
+    pub unchecked: Vec<Unchecked>,
     /// Everything that is wrong, sorted.
     pub violations: Vec<Violation>,
 }
@@ -159,5 +258,31 @@ impl Report {
     /// Whether nothing is wrong. This says nothing about the inputs in `n_pending`: all is proven only when that is 0 too.
     pub fn is_exact(&self) -> bool {
         self.violations.is_empty()
+    }
+}
+
+/// Something that could not be checked, for a reason that is no fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked {
+    /// What, and for what.
+    pub what: &'static str,
+    /// How many of them could not be checked.
+    pub n: usize,
+    /// How many there are.
+    pub n_all: usize,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl Unchecked {
+    /// `None` where all could be checked.
+    pub(super) fn new(what: &'static str, n: usize, n_all: usize, why: &'static str) -> Option<Self> {
+        (n > 0).then_some(Self { what, n, n_all, why })
+    }
+}
+
+impl fmt::Display for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not checked: {} of {} {}: {}", self.n, self.n_all, self.what, self.why)
     }
 }

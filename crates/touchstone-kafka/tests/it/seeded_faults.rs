@@ -6,7 +6,8 @@ use anyhow::Result;
 use rdkafka::ClientConfig;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
-use touchstone_kafka::verify::{Violation, verify};
+use serde_json::{Value, json};
+use touchstone_kafka::verify::{Report, Violation, verify};
 use touchstone_kafka::{Record, Sender};
 use touchstone_testkit::KafkaCluster;
 
@@ -66,7 +67,7 @@ async fn each_fault_is_found_for_what_it_is() -> Result<()> {
     write(&ghost, &ghost.topics().verdicts, plain, |r| {
         set_header(r, "touchstone-source", &format!("{}/0@999", ghost.topics().listings));
     })?;
-    assert!(matches!(only_violation(&ghost)?, Violation::NoInput { source, .. } if source.offset == 999));
+    assert!(matches!(only_violation(&ghost)?, Violation::NoSource { source, .. } if source.offset == 999));
 
     let second_flag = judged().await?;
     let own = second_flag.records(&second_flag.topics().review)?[0].clone();
@@ -87,6 +88,199 @@ async fn each_fault_is_found_for_what_it_is() -> Result<()> {
     let found = verify(&stage.settings)?.violations;
     assert!(found.iter().any(|v| matches!(v, Violation::BadDeadLetter { .. })), "{found:?}");
     assert!(found.iter().any(|v| matches!(v, Violation::Doubled { .. })), "{found:?}");
+    Ok(())
+}
+
+/// Topics in which everything was written by hand: two lives of flags, as a worker writes them.
+struct ByHand {
+    stage: Stage,
+    sender: Sender,
+    n_inputs: usize,
+}
+
+impl ByHand {
+    /// Listing 1 was flagged, edited and flagged anew; listing 2 was flagged, and withdrawn by a change of the catalog.
+    async fn new() -> Result<Self> {
+        let stage = Stage::new(KafkaCluster::shared()?, 1).await?;
+        let sender = Sender::new(&stage.settings)?;
+        let mut hand = Self { stage, sender, n_inputs: 0 };
+        let source = hand.listing(1)?;
+        hand.verdict(&source, &step(1, 1, 1, "review", &["counterfeit_slang"]))?;
+        let source = hand.listing(1)?;
+        let mut retract = step(1, 1, 2, "retract", &["superseded_by_flag"]);
+        retract["replaced_by"] = flag_id(1, 2).into();
+        hand.verdict(&source, &retract)?;
+        hand.verdict(&source, &step(1, 2, 1, "takedown", &["counterfeit_slang"]))?;
+        hand.state(
+            1,
+            &json!({"version": 2, "revision": 1, "flag": {"flag_id": flag_id(1, 2), "revision": 1}}),
+        )?;
+
+        let source = hand.listing(2)?;
+        hand.verdict(&source, &step(2, 1, 1, "review", &["counterfeit_slang"]))?;
+        let catalog = hand.stage.topics().catalog.clone();
+        hand.sender.record(&catalog, Some(b"withdrawn"), None, &Vec::new())?;
+        let source = format!("{catalog}/0@0");
+        hand.verdict(&source, &step(2, 1, 2, "retract", &["catalog_withdrawn"]))?;
+        hand.verdict(&source, &step(2, 1, 3, "clear", &["nothing_found"]))?;
+        hand.state(2, &json!({"version": 1, "revision": 3}))?;
+        let cursors = json!({"decisions": {"0": 0}}).to_string();
+        let topic = hand.stage.topics().state.clone();
+        hand.sender.record(&topic, Some(b"\xffcursors"), Some(cursors.as_bytes()), &Vec::new())?;
+        Ok(hand)
+    }
+
+    /// Sends a listing; returns its place.
+    fn listing(&mut self, number: u32) -> Result<String> {
+        let topic = self.stage.topics().listings.clone();
+        let json = format!(
+            r#"{{"listing_id":"EX-{number}","version":1,"title":"x","seller":{{"seller_id":"S-1"}}}}"#
+        );
+        let key = format!("EX-{number}");
+        self.sender.record(&topic, Some(key.as_bytes()), Some(json.as_bytes()), &Vec::new())?;
+        self.n_inputs += 1;
+        Ok(format!("{topic}/0@{}", self.n_inputs - 1))
+    }
+
+    /// Writes a verdict, and to `review` too if it is a flag.
+    fn verdict(&mut self, source: &str, value: &Value) -> Result<()> {
+        let decision = value["decision"].as_str().unwrap_or_default();
+        let kind = if decision == "retract" { "retract" } else { "verdict" };
+        let header = |name: &str, value: &str| (name.to_owned(), Some(value.as_bytes().to_vec()));
+        let headers = vec![header("touchstone-source", source), header("touchstone-kind", kind)];
+        let names = self.stage.topics().clone();
+        let is_flag = ["takedown", "review", "retract"].contains(&decision);
+        for topic in [Some(names.verdicts), is_flag.then_some(names.review)].into_iter().flatten() {
+            let key = value["listing_id"].as_str().unwrap_or_default();
+            self.sender.record(&topic, Some(key.as_bytes()), Some(value.to_string().as_bytes()), &headers)?;
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, number: u32, value: &Value) -> Result<()> {
+        let (topic, key) = (self.stage.topics().state.clone(), format!("EX-{number}"));
+        Ok(self.sender.record(
+            &topic,
+            Some(key.as_bytes()),
+            Some(value.to_string().as_bytes()),
+            &Vec::new(),
+        )?)
+    }
+
+    fn report(self) -> Result<Report> {
+        self.sender.finish()?;
+        Ok(verify(&self.stage.settings)?)
+    }
+
+    fn only_violation(self) -> Result<Violation> {
+        self.sender.finish()?;
+        only_violation(&self.stage)
+    }
+}
+
+fn flag_id(number: u32, version: u64) -> String {
+    format!("00000000-0000-5000-8000-{number:04x}{version:08x}")
+}
+
+fn step(number: u32, version: u64, revision: u64, decision: &str, reasons: &[&str]) -> Value {
+    json!({"listing_id": format!("EX-{number}"), "listing_version": version, "flag_id": flag_id(number, version),
+        "revision": revision, "decision": decision, "reasons": reasons})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_lives_written_by_hand_are_exact_and_counted() -> Result<()> {
+    let report = ByHand::new().await?.report()?;
+    assert_eq!(report.violations, []);
+    assert_eq!(report.unchecked, []);
+    assert_eq!((report.n_inputs, report.n_verdicts, report.n_flags), (3, 6, 5));
+    assert_eq!((report.n_open, report.n_retracts, report.n_states), (1, 2, 2));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_skipped_and_two_open_flags() -> Result<()> {
+    let mut hand = ByHand::new().await?;
+    let source = hand.listing(2)?;
+    hand.verdict(&source, &step(2, 1, 5, "clear", &["nothing_found"]))?;
+    hand.state(2, &json!({"version": 1, "revision": 5}))?;
+    let found = hand.only_violation()?;
+    assert!(matches!(found, Violation::Revision { revision: 5, expected: 4, .. }), "{found}");
+
+    let mut hand = ByHand::new().await?;
+    let source = hand.listing(1)?;
+    hand.verdict(&source, &step(1, 3, 1, "review", &["counterfeit_slang"]))?;
+    hand.state(1, &json!({"version": 3, "revision": 1, "flag": {"flag_id": flag_id(1, 3), "revision": 1}}))?;
+    let found = hand.only_violation()?;
+    assert!(matches!(&found, Violation::TwoOpen { listing_id, .. } if listing_id == "EX-1"), "{found}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retract_without_flag_and_one_without_cause() -> Result<()> {
+    let mut hand = ByHand::new().await?;
+    let source = hand.listing(2)?;
+    hand.verdict(&source, &step(2, 1, 4, "retract", &["evidence_changed"]))?;
+    hand.verdict(&source, &step(2, 1, 5, "clear", &["nothing_found"]))?;
+    hand.state(2, &json!({"version": 1, "revision": 5}))?;
+    let found = hand.only_violation()?;
+    assert!(matches!(found, Violation::RetractWithoutFlag { .. }), "{found}");
+
+    // A reviewer upheld the flag, and it is taken back as dismissed.
+    for (ruling, is_right) in [("uphold", false), ("dismiss", true)] {
+        let mut hand = ByHand::new().await?;
+        let topic = hand.stage.topics().decisions.clone();
+        let ruling = json!({"flag_id": flag_id(1, 2), "revision": 1, "listing_id": "EX-1", "listing_version": 2,
+            "ruling": ruling});
+        hand.sender.record(&topic, Some(b"EX-1"), Some(ruling.to_string().as_bytes()), &Vec::new())?;
+        hand.verdict(&format!("{topic}/0@0"), &step(1, 2, 2, "retract", &["dismissed"]))?;
+        hand.state(1, &json!({"version": 2, "revision": 2}))?;
+        if is_right {
+            assert_eq!(hand.report()?.violations, []);
+        } else {
+            let found = hand.only_violation()?;
+            assert!(matches!(found, Violation::RetractWithoutCause { .. }), "{found}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_disagrees_and_a_recheck_that_does_not_explain_itself() -> Result<()> {
+    let mut hand = ByHand::new().await?;
+    hand.state(1, &json!({"version": 2, "revision": 1}))?;
+    let found = hand.only_violation()?;
+    assert!(matches!(&found, Violation::StateDiffers { listing_id, .. } if listing_id == "EX-1"), "{found}");
+
+    let mut hand = ByHand::new().await?;
+    let (topic, key) = (hand.stage.topics().state.clone(), b"EX-2");
+    hand.sender.record(&topic, Some(key), None, &Vec::new())?;
+    let found = hand.only_violation()?;
+    assert!(matches!(&found, Violation::StateDiffers { at: None, .. }), "{found}");
+
+    let header = |name: &str, value: &str| (name.to_owned(), Some(value.as_bytes().to_vec()));
+    for due in [Some("1767000060000"), None] {
+        let mut hand = ByHand::new().await?;
+        let (topic, source) = (hand.stage.topics().recheck.clone(), hand.listing(2)?);
+        let mut headers = vec![
+            header("touchstone-kind", "recheck"),
+            header("touchstone-source", &source),
+            header("touchstone-attempts", "1"),
+            header("touchstone-revision", "4"),
+        ];
+        headers.extend(due.map(|due| header("touchstone-due", due)));
+        hand.verdict(&source, &step(2, 1, 4, "clear", &["nothing_found"]))?;
+        let json = br#"{"listing_id":"EX-2","version":1,"title":"x","seller":{"seller_id":"S-1"}}"#;
+        hand.sender.record(&topic, Some(b"EX-2"), Some(json), &headers)?;
+        hand.verdict(&format!("{topic}/0@0"), &step(2, 1, 5, "clear", &["nothing_found"]))?;
+        hand.state(2, &json!({"version": 1, "revision": 5}))?;
+        if due.is_some() {
+            let report = hand.report()?;
+            assert_eq!((report.violations, report.n_rechecks), (vec![], 1));
+        } else {
+            let found = hand.only_violation()?;
+            assert!(matches!(found, Violation::BadRecheck { .. }), "{found}");
+        }
+    }
     Ok(())
 }
 

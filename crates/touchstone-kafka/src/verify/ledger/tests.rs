@@ -6,13 +6,22 @@ fn at(topic: &str, partition: i32, offset: i64) -> Source {
     Source { topic: topic.into(), partition, offset }
 }
 
-fn value(listing_id: &str, decision: &str, flag_id: &str) -> Value {
+/// A verdict on an input, which has a flag of its own.
+fn value(listing_id: &str, decision: &str, source: &Source) -> Value {
+    let flag_id = format!("00000000-0000-5000-{:04x}-{:012x}", source.partition, source.offset);
     json!({"listing_id": listing_id, "decision": decision, "flag_id": flag_id, "revision": 1,
-        "priority": 7})
+        "listing_version": 1, "priority": 7})
 }
 
 fn output(at: Source, key: &str, source: Source, kind: RecordKind, body: Body) -> OutputRecord {
-    OutputRecord { at, key: Some(key.into()), kind: Some(kind), source: Some(source), body }
+    OutputRecord {
+        at,
+        timestamp_ms: Some(0),
+        key: Some(key.into()),
+        kind: Some(kind),
+        source: Some(source),
+        body,
+    }
 }
 
 fn letter(checksum: u32) -> Body {
@@ -40,7 +49,7 @@ fn good() -> Ledger {
                 continue;
             }
             let decision = if n % 3 == 0 { "review" } else { "clear" };
-            let mut value = value(&key, decision, &source.to_string());
+            let mut value = value(&key, decision, &source);
             let body = |value: &Value| Body::of_verdict(Some(value.to_string().as_bytes()));
             let place = at("verdicts", 0, ledger.verdicts.len() as i64);
             ledger.verdicts.push(output(place, &key, source.clone(), RecordKind::Verdict, body(&value)));
@@ -175,7 +184,7 @@ fn an_output_without_an_input() {
             ghost.source = Some(at("listings", 0, 1));
             ledger.dead_letters.push(ghost);
         },
-        |v| matches!(v, Violation::NoInput { source, .. } if source.offset == 1),
+        |v| matches!(v, Violation::NoSource { source, .. } if source.offset == 1),
     );
     check_fault(
         |ledger| {
@@ -203,7 +212,7 @@ fn an_output_of_another_topic_is_not_the_output_of_an_input() {
             foreign.source = Some(at("other", 0, 0));
             ledger.dead_letters.push(foreign);
         },
-        |v| matches!(v, Violation::NoInput { source, .. } if &*source.topic == "other"),
+        |v| matches!(v, Violation::NoSource { source, .. } if &*source.topic == "other"),
     );
 }
 
