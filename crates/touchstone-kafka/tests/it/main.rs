@@ -21,4 +21,5 @@ mod slow_photos;
 mod steps;
 mod stopping;
 mod support;
+mod takedown_job;
 mod topics;
