@@ -97,10 +97,16 @@ mod tests {
         let unflagged = |offset| Violation::FlagMissing { verdict: source("verdicts", offset) };
         let flag = Violation::FlagWithoutVerdict { at: source("review", 7) };
         let wrong_key = Violation::WrongKey { at: source("verdicts", 9) };
-        let first = report(&[lost(1), unflagged(3)]);
-        let second = report(&[lost(1), lost(2), unflagged(4), flag, wrong_key.clone()]);
+        let differs = |offset| Violation::StateDiffers {
+            listing_id: "EX-1".into(),
+            at: Some(source("state", offset)),
+            problem: "it runs ahead".into(),
+        };
+        let first = report(&[lost(1), unflagged(3), differs(1), differs(2)]);
+        let second =
+            report(&[lost(1), lost(2), unflagged(4), flag, wrong_key.clone(), differs(2), differs(3)]);
         let report = confirmed(&first, second);
-        assert_eq!(report.violations, [lost(1), wrong_key]);
-        assert_eq!(report.n_pending, 3);
+        assert_eq!(report.violations, [lost(1), wrong_key, differs(2)]);
+        assert_eq!(report.n_pending, 4);
     }
 }

@@ -159,8 +159,8 @@ impl Body {
 /// 5. dead letters say what was wrong with which input, and repeat its key and value, unless they had to be cut;
 /// 6. flags and the verdicts that are flags belong together one to one, and are equal but for `listing` and `photos`;
 /// 7. re-checks explain themselves;
-/// 8. the lives of flags are whole: see [`life`];
-/// 9. what is remembered of each listing is what was written about it: see [`states`].
+/// 8. the lives of flags are whole, where a worker that keeps them has written: see `life.rs`;
+/// 9. what is remembered of each listing is what was written about it: see `states.rs`.
 pub fn check(ledger: &Ledger) -> Report {
     let mut violations = Vec::new();
     let mut unchecked = Vec::new();

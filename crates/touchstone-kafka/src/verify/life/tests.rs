@@ -325,6 +325,29 @@ fn a_dismissal_names_a_ruling_on_its_listing() {
     assert_eq!(check(&ledger).violations, []);
 }
 
+/// Nothing more follows from a record that is wrong in itself.
+#[test]
+fn a_doubled_verdict_and_a_doubled_flag_are_reported_once() {
+    let again = |record: &OutputRecord| {
+        let mut again = record.clone();
+        again.at.offset += 1000;
+        again
+    };
+    let mut ledger = eventful().ledger;
+    for place in [0, 1] {
+        let again = again(&ledger.verdicts[place]);
+        ledger.verdicts.push(again);
+    }
+    let again = again(&ledger.review[0]);
+    ledger.review.push(again);
+    let violations = check(&ledger).violations;
+    let n_doubled = violations.iter().filter(|v| matches!(v, Violation::Doubled { .. })).count();
+    let n_flags = violations.iter().filter(|v| matches!(v, Violation::FlagDoubled { .. })).count();
+    assert_eq!((n_doubled, n_flags), (2, 1), "{violations:#?}");
+    let n_other = violations.iter().filter(|v| !matches!(v, Violation::Reordered { .. })).count();
+    assert_eq!(n_other, 3, "{violations:#?}");
+}
+
 #[test]
 fn a_kind_that_is_not_the_decision() {
     check_fault(
