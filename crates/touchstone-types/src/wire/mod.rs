@@ -4,6 +4,7 @@
 mod catalog;
 mod evidence;
 mod listing;
+mod proposal;
 mod review_decision;
 mod text;
 mod verdict;
@@ -11,6 +12,7 @@ mod verdict;
 pub use catalog::CatalogRecord;
 pub use evidence::Evidence;
 pub use listing::{Image, Listing, Money, Seller, Signals};
+pub(crate) use proposal::{CatalogProposal, is_proposal};
 pub use review_decision::ReviewDecision;
 pub use verdict::{Flag, Photo, Verdict, Versions};
 
