@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use touchstone_types::{CatalogKey, CatalogRecord, Gtin, PhotoFeatures, ProductRecord};
+use touchstone_types::{CatalogKey, CatalogProposal, CatalogRecord, Gtin, PhotoFeatures, ProductRecord};
 
 use crate::live::Catalog;
 use crate::photo_doubts::photo_doubts;
@@ -47,6 +47,10 @@ pub struct Feed {
     pub catalog: Catalog,
     /// What is wrong, in the order of the lines.
     pub problems: Vec<Problem>,
+    /// How many lines are proposals of records.
+    pub n_proposals: usize,
+    /// How many of these somebody approved: they count as their records, the others are left out.
+    pub n_approved: usize,
     places: BTreeMap<CatalogKey, Place>,
 }
 
@@ -68,6 +72,7 @@ impl Feed {
             let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
             match CatalogRecord::from_json(line) {
                 Ok(record) => self.insert(record, &place),
+                Err(_) if CatalogProposal::is_one(line) => self.propose(line, &place),
                 Err(error) => self.report(&place, Severity::Error, error.to_string()),
             }
         }
@@ -129,6 +134,18 @@ impl Feed {
     /// How many lines are left out.
     pub fn n_errors(&self) -> usize {
         self.problems.iter().filter(|p| p.severity == Severity::Error).count()
+    }
+
+    fn propose(&mut self, line: &[u8], place: &Place) {
+        self.n_proposals += 1;
+        match CatalogProposal::from_json(line) {
+            Ok(CatalogProposal { approved_by: Some(_), record }) => {
+                self.n_approved += 1;
+                self.insert(record, place);
+            }
+            Ok(CatalogProposal { approved_by: None, .. }) => {}
+            Err(error) => self.report(place, Severity::Error, error.to_string()),
+        }
     }
 
     fn insert(&mut self, record: CatalogRecord, place: &Place) {
@@ -213,6 +230,26 @@ mod tests {
             ],
         );
         assert_eq!((feed.catalog.len(), feed.n_errors()), (1, 2));
+    }
+
+    #[test]
+    fn of_proposals_only_the_approved_ones_count() {
+        let proposal = |by: &str, id: &str| {
+            format!(
+                r#"{{"approved_by":{by},"because":{{}},"record":{{"kind":"fake","brand_id":"lumora","id":"{id}"}}}}"#
+            )
+        };
+        let lines = [
+            BRAND.to_owned(),
+            proposal("null", "F-1"),
+            proposal("\"R. Example\"", "F-2"),
+            proposal("\" \"", "F-3"),
+            proposal("null", ""),
+        ];
+        let feed = check(&lines.join("\n"), &["feed.jsonl:5: error: record.id: must not be empty"]);
+        let keys: Vec<String> = feed.catalog.records().map(|record| record.key().to_string()).collect();
+        assert_eq!(keys, ["brand/lumora", "fake/lumora/F-2"]);
+        assert_eq!((feed.n_proposals, feed.n_approved), (4, 1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! J. H. Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics 29, 2001, with Newton steps on the log
 //! loss; histograms, leaf-wise growth and the sibling by subtraction as in G. Ke et al., "LightGBM: a highly efficient gradient boosting
 //! decision tree", NIPS 2017. A missing value goes to the side that each split learned for it, or, where none was missing,
-//! to the larger one.
+//! to the larger one. A row's weight multiplies its gradient and curvature; bins and the least rows of a leaf count rows, whatever they weigh.
 //!
 //! ```text
 //! BoostTable ──▶ Binned ──▶ for each tree: draw rows and columns ──▶ grow ──▶ Tree ──▶ Flat ──▶ log-odds
@@ -150,7 +150,9 @@ impl Booster {
         settings.check()?;
         check_table(table)?;
         let binned = Binned::new(table, settings.max_bins);
-        let n_positive = table.labels().iter().filter(|&&label| label).count() as f64;
+        let weights = table.unit_weights();
+        let positive = weights.iter().zip(table.labels()).filter(|(_, label)| **label);
+        let n_positive: f64 = positive.map(|(weight, _)| weight).sum();
         let base = round9(logit(n_positive / table.n_rows() as f64));
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         let useful: Vec<usize> =
@@ -162,9 +164,10 @@ impl Booster {
             let row_sums: Vec<Sum> = said
                 .iter()
                 .zip(table.labels())
-                .map(|(&said, &label)| {
+                .zip(&weights)
+                .map(|((&said, &label), &weight)| {
                     let p = sigmoid(base + said as f64 * VALUE_UNIT);
-                    Sum::row(p - f64::from(u8::from(label)), p * (1.0 - p))
+                    Sum::row(weight * (p - f64::from(u8::from(label))), weight * (p * (1.0 - p)))
                 })
                 .collect();
             let rows = draw(&mut rng, table.n_rows(), settings.row_share);

@@ -4,6 +4,7 @@
 //! method with backtracking as in H.-T. Lin, C.-J. Lin, R. C. Weng, "A note on Platt's probabilistic outputs for support vector machines",
 //! Machine Learning 68, 2007. Sums run in row order and `exp`, `ln` come from `libm`, so a fit is the same on every machine.
 
+use crate::dataset::unit_mean;
 use crate::math::{logit, round9, sigmoid};
 
 /// A calibration: `slope` × log-odds + `offset`, with a slope that is never negative, so it never turns two rows round.
@@ -47,21 +48,39 @@ impl Platt {
     /// not call for infinite slopes. If the log-odds order the rows no better than chance, or backwards, the answer is the base rate for
     /// every row.
     pub fn fit(log_odds: &[f64], labels: &[bool]) -> Self {
-        let n_positive = labels.iter().filter(|&&label| label).count() as f64;
-        let n_negative = labels.len() as f64 - n_positive;
+        Self::fit_weighted(log_odds, labels, &vec![1.0; labels.len()])
+    }
+
+    /// As [`Platt::fit`], where rows have weights above 0: only how they compare matters, because they are scaled to a mean of 1.
+    pub fn fit_weighted(log_odds: &[f64], labels: &[bool], weights: &[f64]) -> Self {
+        let weights = unit_mean(weights);
+        let positive = weights.iter().zip(labels).filter(|(_, label)| **label);
+        let n_positive: f64 = positive.map(|(weight, _)| weight).sum();
+        let n_negative = (labels.len() as f64 - n_positive).max(0.0);
         let target = |label: bool| {
             if label { (n_positive + 1.0) / (n_positive + 2.0) } else { 1.0 / (n_negative + 2.0) }
         };
-        let rows: Vec<(f64, f64)> =
-            log_odds.iter().zip(labels).map(|(&z, &label)| (z, target(label))).collect();
+        let rows: Vec<Row> = log_odds
+            .iter()
+            .zip(labels)
+            .zip(weights)
+            .map(|((&z, &label), weight)| Row { z, target: target(label), weight })
+            .collect();
         let base_rate = logit((n_positive + 1.0) / (n_positive + n_negative + 2.0));
         let (slope, offset) = newton(&rows, base_rate);
         Self::new(round9(slope), round9(offset)).unwrap_or(Self { slope: 0.0, offset: round9(base_rate) })
     }
 }
 
+/// What a calibration is fitted to.
+struct Row {
+    z: f64,
+    target: f64,
+    weight: f64,
+}
+
 /// The slope and offset of the least log loss against the targets, starting from slope 0 and the base rate.
-fn newton(rows: &[(f64, f64)], base_rate: f64) -> (f64, f64) {
+fn newton(rows: &[Row], base_rate: f64) -> (f64, f64) {
     const MAX_STEPS: usize = 100;
     const MIN_STEP: f64 = 1e-10;
     // Added to the curvature, so that equal log-odds everywhere leave it invertible.
@@ -71,9 +90,9 @@ fn newton(rows: &[(f64, f64)], base_rate: f64) -> (f64, f64) {
     for _ in 0..MAX_STEPS {
         let (mut g_slope, mut g_offset) = (0.0, 0.0);
         let (mut h_slope, mut h_offset, mut h_both) = (RIDGE, RIDGE, 0.0);
-        for &(z, target) in rows {
+        for &Row { z, target, weight } in rows {
             let p = sigmoid(slope * z + offset);
-            let (error, curvature) = (p - target, p * (1.0 - p));
+            let (error, curvature) = (weight * (p - target), weight * (p * (1.0 - p)));
             g_slope += error * z;
             g_offset += error;
             h_slope += curvature * z * z;
@@ -105,12 +124,12 @@ fn newton(rows: &[(f64, f64)], base_rate: f64) -> (f64, f64) {
 }
 
 /// The log loss summed over the rows, in the form that does not overflow.
-fn loss_at(rows: &[(f64, f64)], slope: f64, offset: f64) -> f64 {
+fn loss_at(rows: &[Row], slope: f64, offset: f64) -> f64 {
     rows.iter()
-        .map(|&(z, target)| {
+        .map(|&Row { z, target, weight }| {
             let z = slope * z + offset;
             let soft = libm::log1p(libm::exp(-z.abs()));
-            if z >= 0.0 { (1.0 - target) * z + soft } else { soft - target * z }
+            weight * if z >= 0.0 { (1.0 - target) * z + soft } else { soft - target * z }
         })
         .sum()
 }
@@ -158,6 +177,26 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_counts_like_so_many_rows() {
+        // Of rows that are ruled three times as often when they are positive, each counts a third.
+        let truth = Platt::new(0.7, -0.5).unwrap();
+        let (log_odds, labels) = rows(truth);
+        let (mut biased, mut weights) = ((Vec::new(), Vec::new()), Vec::new());
+        for (&z, &label) in log_odds.iter().zip(&labels) {
+            for _ in 0..if label { 3 } else { 1 } {
+                biased.0.push(z);
+                biased.1.push(label);
+                weights.push(if label { 2.0 } else { 6.0 });
+            }
+        }
+        let fitted = Platt::fit_weighted(&biased.0, &biased.1, &weights);
+        assert!((fitted.slope - truth.slope).abs() < 0.05, "{fitted:?}");
+        assert!((fitted.offset - truth.offset).abs() < 0.05, "{fitted:?}");
+        let unweighted = Platt::fit(&biased.0, &biased.1);
+        assert!(unweighted.offset > truth.offset + 0.9, "{unweighted:?}");
+    }
+
+    #[test]
     fn perfect_separation_stays_finite() {
         let fitted = Platt::fit(&[-2.0, -1.0, 1.0, 2.0], &[false, false, true, true]);
         assert!(fitted.slope > 0.0 && fitted.slope < 10.0, "{fitted:?}");
@@ -186,8 +225,11 @@ mod tests {
             let mut sorted = log_odds.clone();
             sorted.sort_by(f64::total_cmp);
             prop_assert!(sorted.windows(2).all(|two| fitted.apply(two[0]) <= fitted.apply(two[1])));
-            let plain: Vec<(f64, f64)> =
-                log_odds.iter().zip(&labels).map(|(&z, &label)| (z, f64::from(u8::from(label)))).collect();
+            let plain: Vec<Row> = log_odds
+                .iter()
+                .zip(&labels)
+                .map(|(&z, &label)| Row { z, target: f64::from(u8::from(label)), weight: 1.0 })
+                .collect();
             let n_positive = labels.iter().filter(|&&label| label).count() as f64;
             let base_rate = logit((n_positive + 1.0) / (labels.len() as f64 + 2.0));
             // Platt's targets are a little softer than the labels, so the fit may lose a little against the labels themselves.

@@ -55,7 +55,7 @@ fn log_odds_of(trees: &Booster, row: &[Option<f64>]) -> f64 {
 pub struct TrainedOn {
     /// Rows of the training table.
     pub n_rows: usize,
-    /// How many of them were positive.
+    /// How many of them were positive; where rows had weights, how many of equal weight would have been.
     pub n_positive: usize,
     /// The seed of the folds.
     pub seed: u64,

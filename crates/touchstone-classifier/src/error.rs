@@ -25,6 +25,15 @@ pub enum ClassifierError {
         expected: usize,
     },
 
+    /// A row's weight is no positive number.
+    #[error("row {row} has weight {found}; a weight must be above 0 and at most 1e9")]
+    BadWeight {
+        /// The row, counted from 0.
+        row: usize,
+        /// The weight given.
+        found: f64,
+    },
+
     /// A setting of the training lies outside its range.
     #[error("training setting {setting} is {found}, it must be {expected}")]
     BadSetting {

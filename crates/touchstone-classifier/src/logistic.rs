@@ -1,7 +1,10 @@
 //! Logistic regression: fitted by linfa, scored here.
 //!
 //! Scoring is ours because a verdict must be the same bit for bit on every machine: terms are added in feature order, and nothing depends
-//! on the vector width of the CPU. Fitting may take any road to the optimum; what it finds is rounded before it is kept.
+//! on the vector width of the CPU. Fitting may take any road to the optimum; what it finds is rounded before it is kept. linfa takes no weights, so
+//! rows that have some are fitted by Newton's method, to the optimum of the same loss.
+
+mod newton;
 
 use linfa::traits::Fit;
 use linfa_logistic::LogisticRegression as LinfaLogisticRegression;
@@ -124,13 +127,17 @@ impl LogisticRegression {
     /// # Errors
     /// [`ClassifierError::NothingVaries`], [`ClassifierError::NotConverged`].
     pub fn fit(data: &Dataset, l2: f64) -> Result<Self, ClassifierError> {
+        let row_weights = data.unit_weights();
         let mut terms: Vec<Term> =
-            (0..data.names().len()).map(|feature| standardise(data, feature)).collect();
+            (0..data.names().len()).map(|feature| standardise(data, &row_weights, feature)).collect();
         let columns = columns(data, &terms);
         if columns.is_empty() {
             return Err(ClassifierError::NothingVaries { n_rows: data.n_rows() });
         }
-        let (weights, intercept) = optimise(data, &terms, &columns, l2)?;
+        let (weights, intercept) = match data.weights() {
+            None => optimise(data, &terms, &columns, l2)?,
+            Some(_) => optimise_weighted(data, &row_weights, &terms, &columns, l2)?,
+        };
         for (column, weight) in columns.iter().zip(weights) {
             match column.kind {
                 ColumnKind::Value => terms[column.feature].weight = round9(weight),
@@ -141,14 +148,14 @@ impl LogisticRegression {
     }
 }
 
-/// The term of a feature before its weights are known.
-fn standardise(data: &Dataset, feature: usize) -> Term {
-    let present = || data.rows().filter_map(move |row| row[feature]);
+/// The term of a feature before its weights are known. `weights` has one entry a row, all 1 where rows weigh the same.
+fn standardise(data: &Dataset, weights: &[f64], feature: usize) -> Term {
+    let present = || data.rows().zip(weights).filter_map(move |(row, weight)| Some((row[feature]?, *weight)));
     let (mut term, mut n_present) =
         (Term { mean: 0.0, scale: 1.0, low: 0.0, high: 0.0, weight: 0.0, missing_weight: 0.0 }, 0.0);
-    for x in present() {
+    for (x, weight) in present() {
         (term.low, term.high) = if n_present == 0.0 { (x, x) } else { (term.low.min(x), term.high.max(x)) };
-        n_present += 1.0;
+        n_present += weight;
     }
     if term.low == term.high {
         term.mean = term.low;
@@ -156,8 +163,9 @@ fn standardise(data: &Dataset, feature: usize) -> Term {
     }
     // Measured in the largest magnitude, the squares of very large or very small values stay finite and above zero.
     let unit = term.low.abs().max(term.high.abs());
-    let mean = present().map(|x| x / unit).sum::<f64>() / n_present;
-    let variance = present().map(|x| (x / unit - mean) * (x / unit - mean)).sum::<f64>() / n_present;
+    let mean = present().map(|(x, weight)| weight * (x / unit)).sum::<f64>() / n_present;
+    let variance = present().map(|(x, weight)| weight * ((x / unit - mean) * (x / unit - mean))).sum::<f64>()
+        / n_present;
     term.mean = round9(mean * unit);
     let scale = round9(variance.sqrt() * unit);
     if scale > 0.0 {
@@ -177,6 +185,18 @@ struct Column {
 enum ColumnKind {
     Value,
     Missing,
+}
+
+impl Column {
+    /// The cell of a row.
+    fn of(self, row: &[Option<f64>], terms: &[Term]) -> f64 {
+        let term = terms[self.feature];
+        match (self.kind, row[self.feature]) {
+            (ColumnKind::Value, Some(x)) => (x - term.mean) / term.scale,
+            (ColumnKind::Value, None) | (ColumnKind::Missing, Some(_)) => 0.0,
+            (ColumnKind::Missing, None) => 1.0,
+        }
+    }
 }
 
 /// The columns that vary; the others could learn nothing, and their weights stay 0.
@@ -204,13 +224,8 @@ fn optimise(
     // Column after column: the gradient then reads memory in order, which is most of the work.
     let mut x = Array2::zeros((data.n_rows(), columns.len()).f());
     for (mut cells, column) in x.columns_mut().into_iter().zip(columns) {
-        let term = terms[column.feature];
         for (cell, row) in cells.iter_mut().zip(data.rows()) {
-            *cell = match (column.kind, row[column.feature]) {
-                (ColumnKind::Value, Some(x)) => (x - term.mean) / term.scale,
-                (ColumnKind::Value, None) | (ColumnKind::Missing, Some(_)) => 0.0,
-                (ColumnKind::Missing, None) => 1.0,
-            };
+            *cell = column.of(row, terms);
         }
     }
     let fitted = LinfaLogisticRegression::default()
@@ -222,6 +237,23 @@ fn optimise(
     // linfa gives the sign +1 to whichever label is more frequent, so which one that was must be asked.
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     Ok((fitted.params().iter().map(|weight| sign * weight).collect(), sign * fitted.intercept()))
+}
+
+/// The same where rows have weights, of mean 1.
+fn optimise_weighted(
+    data: &Dataset,
+    weights: &[f64],
+    terms: &[Term],
+    columns: &[Column],
+    l2: f64,
+) -> Result<(Vec<f64>, f64), ClassifierError> {
+    let values: Vec<f64> =
+        data.rows().flat_map(|row| columns.iter().map(|column| column.of(row, terms))).collect();
+    let rows = newton::Rows { values: &values, n_columns: columns.len(), labels: data.labels(), weights };
+    let mut fitted = newton::fit(&rows, l2, GRADIENT_TOLERANCE * data.n_rows() as f64)
+        .map_err(|problem| ClassifierError::NotConverged { problem })?;
+    let intercept = fitted.pop().unwrap_or_default();
+    Ok((fitted, intercept))
 }
 
 #[cfg(test)]
@@ -279,6 +311,28 @@ mod tests {
                 assert!(slope.abs() < 1e-4, "gradient {idx} is {slope}");
             }
         }
+    }
+
+    #[test]
+    fn a_weight_counts_like_so_many_rows() {
+        let (mut weighted, mut repeated) = (table(&["x", "y"], &[]), table(&["x", "y"], &[]));
+        for i in 0..80_i32 {
+            let x = f64::from(i * 7 % 13) + if i % 3 == 0 { 4.0 } else { 0.0 };
+            let row = [Some(x), (i % 5 != 0).then(|| f64::from(i * 3 % 11))];
+            let times = 1 + i % 4;
+            weighted.push_weighted(&row, i % 3 == 0, None, 2.0 * f64::from(times)).unwrap();
+            for _ in 0..times {
+                repeated.push(&row, i % 3 == 0, None).unwrap();
+            }
+        }
+        let found = LogisticRegression::fit(&weighted, 1.0).unwrap();
+        // The penalty is measured against as many rows as there are.
+        let share = repeated.n_rows() as f64 / weighted.n_rows() as f64;
+        let expected = LogisticRegression::fit(&repeated, share).unwrap();
+        for row in weighted.rows() {
+            assert!((found.log_odds(row) - expected.log_odds(row)).abs() < 1e-5, "{found:?} {expected:?}");
+        }
+        assert!((found.terms()[0].mean - expected.terms()[0].mean).abs() < 1e-8);
     }
 
     #[test]

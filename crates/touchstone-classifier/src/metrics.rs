@@ -7,6 +7,8 @@
 //! # Panics
 //! All functions panic if there are not as many labels as scores, or if a score is NaN: a broken score must not pass as a low one.
 
+mod weighted;
+
 /// The four counts of a two-way decision against the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -131,6 +133,15 @@ impl Metrics {
             log_loss: log_loss(probabilities, labels)?,
             calibration_error: calibration_error(probabilities, labels)?,
         })
+    }
+
+    /// Measures probabilities of rows of which each counts as often as its weight says, above 0; `None` unless both labels occur.
+    /// The measures are the same, with weights where they count rows: bins of equal size have equal weight.
+    ///
+    /// # Panics
+    /// As all of these, and if there are not as many weights as rows.
+    pub fn weighted(probabilities: &[f64], labels: &[bool], weights: &[f64]) -> Option<Self> {
+        weighted::metrics(probabilities, labels, weights)
     }
 }
 

@@ -56,8 +56,10 @@ pub struct TrainingReport {
     pub n_rows: usize,
     /// How many of them were positive.
     pub n_positive: usize,
-    /// Their share, in [0, 1]: the market for which probabilities are right.
+    /// Their share, in [0, 1], as the rows' weights have it: the market for which probabilities are right.
     pub base_rate: f64,
+    /// As many rows of equal weight say as much; `None` where rows have no weights.
+    pub effective_rows: Option<f64>,
     /// The settings.
     pub settings: TrainSettings,
     /// The kind of model that was kept.
@@ -95,6 +97,8 @@ pub struct FeatureWeight {
 /// Trains a classifier on all rows, of the kind that does best on held-out rows, calibrated on the scores that models of the same kind gave
 /// to rows of groups they had not seen. The same table and settings give the same classifier.
 ///
+/// Where rows have weights, they count in every kind of model, in the calibration, and in all that is measured, so also in the choice.
+///
 /// # Errors
 /// A setting out of range, too few groups of a label, no feature that varies, or an optimiser that gives up.
 ///
@@ -124,11 +128,13 @@ pub fn train(
     let Some((kind, out_of_fold, calibration, model)) = by_loss.cloned() else {
         return Err(refused.expect("the settings name a kind"));
     };
-    let trained_on = TrainedOn { n_rows: data.n_rows(), n_positive: data.n_positive(), seed: settings.seed };
+    let trained_on =
+        TrainedOn { n_rows: data.n_rows(), n_positive: data.n_positive_weighted(), seed: settings.seed };
     let report = TrainingReport {
         n_rows: trained_on.n_rows,
-        n_positive: trained_on.n_positive,
+        n_positive: data.n_positive(),
         base_rate: trained_on.base_rate(),
+        effective_rows: data.effective_rows(),
         settings: *settings,
         kind,
         tried: tried.into_iter().map(|(kind, metrics, ..)| (kind, metrics)).collect(),
@@ -202,28 +208,38 @@ fn held_out<S: Fn(&[Option<f64>]) -> f64>(
 fn calibrated(data: &Dataset, log_odds: &[f64], fold_of: &[usize], n_folds: usize) -> (Metrics, Platt) {
     let scaled = held_out_metrics(data, log_odds, fold_of, n_folds);
     let probabilities: Vec<f64> = log_odds.iter().map(|&z| sigmoid(z)).collect();
-    let bare =
-        Metrics::of(&probabilities, data.labels()).expect("the folds saw to it that both labels occur");
+    let bare = metrics(data, &probabilities);
     if bare.log_loss < 0.99 * scaled.log_loss {
         (bare, Platt::IDENTITY)
     } else {
-        (scaled, Platt::fit(log_odds, data.labels()))
+        (scaled, Platt::fit_weighted(log_odds, data.labels(), &data.unit_weights()))
     }
+}
+
+/// How good these probabilities are, each row counted as its weight says.
+fn metrics(data: &Dataset, probabilities: &[f64]) -> Metrics {
+    let found = match data.weights() {
+        None => Metrics::of(probabilities, data.labels()),
+        Some(weights) => Metrics::weighted(probabilities, data.labels(), weights),
+    };
+    found.expect("the folds saw to it that both labels occur")
 }
 
 /// The metrics when each fold is calibrated by the scores of the others: judging a calibration on the rows it was fitted to would flatter it.
 fn held_out_metrics(data: &Dataset, log_odds: &[f64], fold_of: &[usize], n_folds: usize) -> Metrics {
     let mut probabilities = vec![0.0; data.n_rows()];
+    let all_weights = data.unit_weights();
     for fold in 0..n_folds {
         let others = || (0..data.n_rows()).filter(|&row_idx| fold_of[row_idx] != fold);
         let scores: Vec<f64> = others().map(|row_idx| log_odds[row_idx]).collect();
         let labels: Vec<bool> = others().map(|row_idx| data.labels()[row_idx]).collect();
-        let calibration = Platt::fit(&scores, &labels);
+        let weights: Vec<f64> = others().map(|row_idx| all_weights[row_idx]).collect();
+        let calibration = Platt::fit_weighted(&scores, &labels, &weights);
         for row_idx in (0..data.n_rows()).filter(|&row_idx| fold_of[row_idx] == fold) {
             probabilities[row_idx] = sigmoid(calibration.apply(log_odds[row_idx]));
         }
     }
-    Metrics::of(&probabilities, data.labels()).expect("the folds saw to it that both labels occur")
+    metrics(data, &probabilities)
 }
 
 /// The regression's weights, of which `share` enters the log-odds.

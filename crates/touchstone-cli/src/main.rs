@@ -26,8 +26,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    catalog, compare, demo, dlq, eval, explain, hash, load, lookup, policy, run, scan, schema, simulate,
-    topics, train, verify,
+    catalog, compare, demo, dlq, eval, explain, export, hash, load, lookup, policy, run, scan, schema,
+    simulate, topics, train, verify,
 };
 use fault::Fault;
 
@@ -59,6 +59,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Topics(topics::TopicsArgs),
     Dlq(dlq::DlqArgs),
+    Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
     Load(load::LoadArgs),
     Schema(schema::SchemaArgs),
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Topics(args) => topics::run(&args),
         Command::Dlq(args) => dlq::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -152,10 +152,18 @@ pub(crate) struct CheckedFeeds {
 }
 
 impl CheckedFeeds {
-    /// Says what is wrong, line by line.
+    /// Says what is wrong, line by line, and which records were only proposed.
     pub(crate) fn report(&self) {
         let problems = self.feed.problems.iter().map(Problem::to_string);
         problems.chain(self.picture_problems.iter().cloned()).for_each(|line| say(plain(&line)));
+        let Feed { n_proposals, n_approved, .. } = self.feed;
+        if n_proposals > 0 {
+            let hint = match n_approved == n_proposals {
+                true => "",
+                false => "; set approved_by to a name in the lines you approve",
+            };
+            say(format!("{n_approved} of {n_proposals} proposals are approved{hint}"));
+        }
     }
 }
 

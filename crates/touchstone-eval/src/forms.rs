@@ -5,14 +5,16 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 
-use touchstone_types::{CatalogRecord, Listing, ListingId, ParseError};
+use touchstone_types::{CatalogRecord, Listing, ListingId, ParseError, Probability};
 
 use crate::EvalError;
 
 const COLUMNS: [&str; 5] = ["listing_id", "version", "label", "behaviour", "week"];
+/// A column that only labels have that are no random sample.
+const SELECTION: &str = "selection_probability";
 
 /// What is known of one version of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Label {
     /// The listing.
     pub listing_id: ListingId,
@@ -24,6 +26,8 @@ pub struct Label {
     pub behaviour: String,
     /// The week of the listing, from 1; data without weeks has 1 throughout.
     pub week: u32,
+    /// How probable it was that such a listing was labelled at all, above 0; `None` where labels were not chosen.
+    pub selection_probability: Option<Probability>,
 }
 
 /// A folder in the `listings` form, read whole.
@@ -86,23 +90,27 @@ pub fn read_listings(path: &Path) -> Result<Vec<Listing>, EvalError> {
     Ok(listings)
 }
 
-/// Reads `labels.csv`: a header that names `listing_id`, `version`, `label`, `behaviour` and `week` in any order (further
-/// columns are ignored), then one row for each labelled version of a listing.
+/// Reads `labels.csv`: a header that names `listing_id`, `version`, `label`, `behaviour`, `week` and perhaps `selection_probability` in any
+/// order (further columns are ignored), then one row for each labelled version of a listing.
 ///
 /// # Errors
 /// [`EvalError::Io`]; [`EvalError::Label`] with the file and line: a column that is missing, a label other than 0 or 1, a
-/// version or week that is no whole number, an empty behaviour, a version of a listing that is labelled twice.
+/// version or week that is no whole number, an empty behaviour, a selection probability that is not above 0 and at most 1, a version of a
+/// listing that is labelled twice.
 pub fn read_labels(path: &Path) -> Result<Vec<Label>, EvalError> {
     let file = fs::File::open(path).map_err(|e| EvalError::io(path, "reading", e))?;
     let mut rows = csv::Reader::from_reader(BufReader::new(file));
-    let columns = columns(rows.headers().map_err(|e| EvalError::csv(path, e))?)
-        .map_err(|problem| EvalError::Label { path: path.to_owned(), line: 1, problem })?;
+    let header = rows.headers().map_err(|e| EvalError::csv(path, e))?;
+    let selection = header.iter().position(|column| column.trim() == SELECTION);
+    let columns =
+        columns(header).map_err(|problem| EvalError::Label { path: path.to_owned(), line: 1, problem })?;
     let (mut labels, mut seen) = (Vec::new(), BTreeSet::new());
     for row in rows.records() {
         let row = row.map_err(|e| EvalError::csv(path, e))?;
         let line = row.position().map_or(0, csv::Position::line);
         let wrong = |problem: String| EvalError::Label { path: path.to_owned(), line, problem };
-        let label = label(columns.map(|at| &row[at])).map_err(wrong)?;
+        let mut label = label(columns.map(|at| &row[at])).map_err(wrong)?;
+        label.selection_probability = selection.map(|at| selected(&row[at])).transpose().map_err(wrong)?;
         if !seen.insert((label.listing_id.as_str().to_owned(), label.version)) {
             return Err(wrong(format!(
                 "version {} of listing {} is labelled twice",
@@ -146,11 +154,16 @@ fn write_lines(path: &Path, lines: impl Iterator<Item = String>) -> Result<(), E
 fn write_labels(path: &Path, labels: &[Label]) -> Result<(), EvalError> {
     let failed = |e: csv::Error| EvalError::io(path, "writing", e.into());
     let mut rows = csv::Writer::from_path(path).map_err(failed)?;
-    rows.write_record(COLUMNS).map_err(failed)?;
+    // The column would say nothing where no label was chosen.
+    let has_selection = labels.iter().any(|label| label.selection_probability.is_some());
+    rows.write_record(COLUMNS.into_iter().chain(has_selection.then_some(SELECTION))).map_err(failed)?;
     for l in labels {
         let (version, label, week) =
             (l.version.to_string(), u8::from(l.label).to_string(), l.week.to_string());
-        rows.write_record([l.listing_id.as_str(), &version, &label, &l.behaviour, &week]).map_err(failed)?;
+        let selection =
+            has_selection.then(|| l.selection_probability.map_or(1.0, Probability::get).to_string());
+        let fields = [l.listing_id.as_str(), &version, &label, &l.behaviour, &week];
+        rows.write_record(fields.into_iter().chain(selection.as_deref())).map_err(failed)?;
     }
     rows.flush().map_err(|e| EvalError::io(path, "writing", e))
 }
@@ -179,7 +192,14 @@ fn label([id, version, label, behaviour, week]: [&str; 5]) -> Result<Label, Stri
         },
         behaviour: behaviour.trim().to_owned(),
         week: number("week", week)?,
+        selection_probability: None,
     })
+}
+
+/// A probability above 0: of a listing that could not have been labelled there is no label.
+fn selected(text: &str) -> Result<Probability, String> {
+    let found = text.trim().parse().ok().and_then(Probability::new).filter(|p| p.get() > 0.0);
+    found.ok_or_else(|| format!("{SELECTION}: \"{text}\" is not above 0 and at most 1"))
 }
 
 fn number<T: std::str::FromStr>(column: &str, text: &str) -> Result<T, String> {
@@ -215,6 +235,7 @@ mod tests {
             label: true,
             behaviour: "slang".to_owned(),
             week: 7,
+            selection_probability: None,
         };
         let written = ListingsFolder {
             catalog: vec![CatalogRecord::from_json(brand).unwrap()],
@@ -239,10 +260,37 @@ mod tests {
         check(&format!("{HEADER}a,1,0,,1\n"), "line 2: behaviour: must not be empty");
         check(&format!("{HEADER},1,0,x,1\n"), "line 2: listing_id: must not be empty");
         check(&format!("{HEADER}a,1,0,x,1\na,1,1,x,1\n"), "line 3: version 1 of listing a is labelled twice");
+        for bad in ["0", "-0.5", "1.5", "NaN", "", "often"] {
+            let rows = format!("{},selection_probability\na,1,0,x,1,{bad}\n", HEADER.trim_end());
+            check(&rows, &format!("line 2: selection_probability: \"{bad}\" is not above 0 and at most 1"));
+        }
         assert!(matches!(
             read_labels(file(&format!("{HEADER}a,1,0\n")).path()),
             Err(EvalError::Label { line: 2, .. })
         ));
+    }
+
+    #[test]
+    fn the_selection_is_written_and_read_where_there_is_one() {
+        let label = |id: &str, p: Option<f64>| Label {
+            listing_id: ListingId::new(id).unwrap(),
+            version: 1,
+            label: true,
+            behaviour: "ruled".to_owned(),
+            week: 1,
+            selection_probability: p.and_then(Probability::new),
+        };
+        let file = file("");
+        write_labels(file.path(), &[label("a", Some(0.25)), label("b", None)]).unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        assert_eq!(
+            text,
+            format!("{},selection_probability\na,1,1,ruled,1,0.25\nb,1,1,ruled,1,1\n", HEADER.trim_end())
+        );
+        let read = read_labels(file.path()).unwrap();
+        assert_eq!(read, [label("a", Some(0.25)), label("b", Some(1.0))]);
+        write_labels(file.path(), &[label("b", None)]).unwrap();
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), format!("{HEADER}b,1,1,ruled,1\n"));
     }
 
     #[test]
@@ -278,7 +326,8 @@ mod tests {
             let labels: Vec<Label> = rows
                 .into_iter()
                 .map(|((id, version), (label, behaviour, week))| {
-                    Label { listing_id: ListingId::new(id).unwrap(), version, label, behaviour, week }
+                    let listing_id = ListingId::new(id).unwrap();
+                    Label { listing_id, version, label, behaviour, week, selection_probability: None }
                 })
                 .collect();
             let file = file("");

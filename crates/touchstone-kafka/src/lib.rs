@@ -54,6 +54,7 @@ mod committer;
 mod dead_letter;
 pub mod dlq;
 mod error;
+pub mod export;
 mod failpoint;
 mod gate;
 mod group;

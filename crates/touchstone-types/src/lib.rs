@@ -15,6 +15,7 @@
 //! assert_eq!(record.key().to_string(), "brand/lumora");
 //! ```
 
+mod catalog_proposal;
 mod catalog_record;
 mod error;
 mod evidence;
@@ -31,6 +32,7 @@ mod score;
 mod verdict;
 pub mod wire;
 
+pub use catalog_proposal::CatalogProposal;
 pub use catalog_record::{
     AuthorisedSeller, BenignRecord, BrandRecord, CatalogKey, CatalogRecord, FakeRecord, Mark, ProductRecord,
     ReferenceImage,

@@ -8,7 +8,8 @@ const GRADIENT_UNIT: f64 = 16_777_216.0;
 const CURVATURE_UNIT: f64 = 1_048_576.0;
 /// The number of rows stands above this bit of [`Sum::rows_and_curvature`].
 const COUNT_SHIFT: u32 = 41;
-/// A curvature is at most ¼, which is 2¹⁸ units, so the sum over this many rows stays below [`COUNT_SHIFT`].
+/// A curvature is at most ¼, which is 2¹⁸ units, times a weight; the mean of the weights is 1, so the sum over this many rows stays below
+/// [`COUNT_SHIFT`].
 pub(crate) const MAX_ROWS: usize = 1 << 22;
 
 /// Sums over some rows. One row, too, is such a sum.
@@ -20,7 +21,7 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// One row with a gradient in [−1, 1] and a curvature in [0, ¼].
+    /// One row with a gradient in [−1, 1] and a curvature in [0, ¼], both times the row's weight.
     pub(crate) fn row(gradient: f64, curvature: f64) -> Self {
         Self {
             gradient: (gradient * GRADIENT_UNIT).round() as i64,

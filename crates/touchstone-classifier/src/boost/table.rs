@@ -1,6 +1,6 @@
 //! Rows of single-precision numbers, labelled: what boosters learn from.
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, unit_mean};
 use crate::error::ClassifierError;
 use crate::features::FeatureNames;
 
@@ -13,12 +13,14 @@ pub struct BoostTable {
     names: FeatureNames,
     values: Vec<f32>,
     labels: Vec<bool>,
+    /// One a row, as the data set has them; none where no row has one.
+    weights: Option<Vec<f64>>,
 }
 
 impl BoostTable {
     /// An empty table with these columns.
     pub fn new(names: FeatureNames) -> Self {
-        Self { names, values: Vec::new(), labels: Vec::new() }
+        Self { names, values: Vec::new(), labels: Vec::new(), weights: None }
     }
 
     /// Adds a row. `label` is true for what is to be found.
@@ -35,6 +37,9 @@ impl BoostTable {
         }
         self.values.extend(row.iter().map(|&x| if x.is_finite() { x } else { f32::NAN }));
         self.labels.push(label);
+        if let Some(weights) = &mut self.weights {
+            weights.push(1.0);
+        }
         Ok(())
     }
 
@@ -51,6 +56,11 @@ impl BoostTable {
     /// The labels, one a row.
     pub fn labels(&self) -> &[bool] {
         &self.labels
+    }
+
+    /// The weights, one a row, scaled to a mean of 1; all 1 where no row has one.
+    pub(crate) fn unit_weights(&self) -> Vec<f64> {
+        self.weights.as_deref().map_or_else(|| vec![1.0; self.n_rows()], unit_mean)
     }
 
     /// The values of row `row_idx`, counted from 0.
@@ -72,6 +82,9 @@ impl BoostTable {
         for row_idx in (0..self.n_rows()).filter(|&row_idx| keep(row_idx)) {
             kept.values.extend_from_slice(self.row(row_idx));
             kept.labels.push(self.labels[row_idx]);
+            if let Some(weights) = &self.weights {
+                kept.weights.get_or_insert_default().push(weights[row_idx]);
+            }
         }
         kept
     }
@@ -83,6 +96,7 @@ impl From<&Dataset> for BoostTable {
             names: data.names().clone(),
             values: data.rows().flatten().map(single).collect(),
             labels: data.labels().to_vec(),
+            weights: data.weights().map(<[f64]>::to_vec),
         }
     }
 }

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod tables;
+#[cfg(test)]
+mod weights;

@@ -46,6 +46,8 @@ enum Action {
         config: Option<PathBuf>,
     },
     /// Hash the photos and send every record to the topic; nothing is sent if a line cannot be used
+    ///
+    /// Of the proposals that `export fakes` writes, those are sent in which `approved_by` is a name; the others are counted and left out.
     Submit {
         /// Feeds, JSON Lines; pictures are read relative to each file
         #[arg(required = true, value_name = "FILE")]
@@ -163,7 +165,7 @@ impl Counts {
         json!({
             "brands": self.brands, "products": self.products, "fakes": self.fakes, "benign": self.benign,
             "photos": self.photos, "searchable_photos": self.searchable, "hash_only_photos": self.hash_only,
-            "errors": n_errors,
+            "proposals": checked.feed.n_proposals, "approved": checked.feed.n_approved, "errors": n_errors,
             "warnings": checked.feed.problems.len() - n_errors + checked.picture_problems.len(),
         })
     }

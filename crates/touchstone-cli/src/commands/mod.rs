@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod eval;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod hash;
 pub(crate) mod load;
 pub(crate) mod lookup;

@@ -39,7 +39,8 @@ const N_INVENTED: usize = 40_000;
 /// around the demo's catalog.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// Folders in the `listings` form: catalog.jsonl, listings.jsonl, labels.csv
+    /// Folders in the `listings` form: catalog.jsonl, listings.jsonl, labels.csv. Where labels.csv has a column `selection_probability`, as
+    /// `export labels` writes it, rows weigh its inverse, at most 20
     #[arg(long, value_name = "DIR", num_args = 1..)]
     listings: Vec<PathBuf>,
     /// Folders in the `pairs` form: train.jsonl, valid.jsonl; all together make one pair matcher
@@ -134,9 +135,7 @@ fn train_classifier(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(TrainingR
     for folder in &args.listings {
         let table = labelled(folder, args.to_week, &parts)?;
         sources.push(format!("{} listings of {}", table.n_rows(), set_name(folder)));
-        for (idx, row) in table.rows().enumerate() {
-            data.push(row, table.labels()[idx], table.groups()[idx].as_deref())?;
-        }
+        append(&mut data, &table)?;
     }
     if data.n_positive() == 0 || data.n_positive() == data.n_rows() {
         let error = anyhow!(
@@ -146,13 +145,36 @@ fn train_classifier(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(TrainingR
         );
         return Err(error).or_bad_input();
     }
+    if let Some(n) = data.effective_rows() {
+        say(format!(
+            "{} listings, weighed by how probable their rulings were, say as much as {n:.0}",
+            data.n_rows()
+        ));
+    }
     if let Some(folder) = &args.table {
         write_table(&data, folder).or_bad_input()?;
+        if data.weights().is_some() {
+            say(
+                "warning: the form of --table has no place for weights: who trains on it learns from rows that all weigh the same",
+            );
+        }
     }
     let settings = TrainSettings { seed: args.seed, kinds: ModelKind::ALL, ..TrainSettings::default() };
     let (classifier, report) = train(&data, &settings).or_bad_input()?;
     bundle.set_classifier(&classifier);
     Ok((report, sources))
+}
+
+/// Adds the rows of a table, with their weights where it has some.
+fn append(data: &mut Dataset, table: &Dataset) -> Outcome<()> {
+    for (idx, row) in table.rows().enumerate() {
+        let (label, group) = (table.labels()[idx], table.groups()[idx].as_deref());
+        match table.weights() {
+            None => data.push(row, label, group)?,
+            Some(weights) => data.push_weighted(row, label, group, weights[idx])?,
+        }
+    }
+    Ok(())
 }
 
 fn train_matcher(args: &TrainArgs, bundle: &mut Bundle) -> Outcome<(PairTraining, Vec<String>)> {

@@ -4,6 +4,7 @@
 mod commands;
 mod compiled;
 mod eval;
+mod export;
 mod listings;
 mod load;
 mod pairs;

@@ -137,7 +137,14 @@ pub(crate) mod tests {
         );
         let listing_id = ListingId::new(format!("L{id}")).unwrap();
         JudgedRow {
-            label: Label { listing_id, version: 1, label, behaviour: behaviour.to_owned(), week: 1 },
+            label: Label {
+                listing_id,
+                version: 1,
+                label,
+                behaviour: behaviour.to_owned(),
+                week: 1,
+                selection_probability: None,
+            },
             verdict: Verdict::from_json(json.as_bytes()).unwrap(),
             features: Vec::new(),
             names_brand_exactly: false,

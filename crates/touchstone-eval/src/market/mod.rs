@@ -95,6 +95,7 @@ pub fn simulate(
         label: row.is_counterfeit != draw.chance(settings.wrong_label_share),
         behaviour: row.behaviour.as_str().to_owned(),
         week: row.week,
+        selection_probability: None,
     });
     let labels = labels.collect();
     let listings = rows.into_iter().map(|row| row.listing).collect();

@@ -5,6 +5,7 @@ mod catalog;
 mod evidence;
 mod kept_photo;
 mod listing;
+mod proposal;
 mod review_decision;
 mod text;
 mod verdict;
@@ -13,6 +14,7 @@ pub use catalog::{CatalogRecord, Features};
 pub use evidence::Evidence;
 pub use kept_photo::KeptPhoto;
 pub use listing::{Image, Listing, Money, Seller, Signals};
+pub(crate) use proposal::{CatalogProposal, is_proposal};
 pub use review_decision::ReviewDecision;
 pub use verdict::{Flag, Photo, Verdict, Versions};
 

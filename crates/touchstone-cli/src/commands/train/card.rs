@@ -163,13 +163,21 @@ fn photo_score(score: &PhotoScore, report: &PhotoTraining, sources: &[String]) -
     text
 }
 
+/// What is said of rows that have weights.
+fn weights(effective_rows: f64) -> String {
+    format!(
+        " The labels are no random sample: rows weigh the inverse of the probability that they were labelled, in the fit, the \
+         calibration and all figures below, and say as much as {effective_rows:.0} rows of equal weight."
+    )
+}
+
 fn classifier(report: &TrainingReport, sources: &[String]) -> String {
     let mut text = format!(
         "# The classifier\n\nIt turns what the stages found about one listing into the probability that it is a counterfeit. Its kind: \
          {kind}. The file names its features and carries its own checksum; a build with other features refuses it.\n\n\
          ## Data\n\n\
          Trained on {sources}: {n} rows, {positive} of them labelled counterfeit. Rows of one seller stay together in \
-         cross-validation.\n\n\
+         cross-validation.{weights}\n\n\
          - **Base rate**: {base:.4}. Probabilities are right for a market with this share of counterfeits; for another one state its \
          share as `base_rate` in the policy.\n\
          - **Seed** {seed}, **L2** {l2}, {folds} folds.\n\n\
@@ -181,6 +189,7 @@ fn classifier(report: &TrainingReport, sources: &[String]) -> String {
         sources = sources.join(", "),
         n = report.n_rows,
         positive = report.n_positive,
+        weights = report.effective_rows.map_or_else(String::new, weights),
         base = report.base_rate,
         seed = report.settings.seed,
         l2 = report.settings.l2,
