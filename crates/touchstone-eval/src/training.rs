@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn rows_weigh_the_inverse_of_the_probability_that_they_were_labelled() {
         let judged = |id: usize, selection: Option<f64>| {
-            let mut row = row(id, "review", None, id % 2 == 0, "ruled");
+            let mut row = row(id, "review", None, id.is_multiple_of(2), "ruled");
             row.features = vec![None; feature_names().len()];
             row.label.selection_probability = selection.and_then(Probability::new);
             row

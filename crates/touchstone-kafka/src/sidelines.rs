@@ -232,7 +232,7 @@ impl Sidelines {
                 None => break,
                 Some(Ok(message)) if message.topic() == self.topics.decisions => {
                     let (at, decision) = read_ruling(&message);
-                    self.rule(&at, decision);
+                    self.rule(&at, decision.as_ref());
                 }
                 Some(Ok(message)) => {
                     let waiting = recheck(&message, &self.lanes, &self.parts.desk);
@@ -264,7 +264,7 @@ impl Sidelines {
     }
 
     /// Hands the ruling to every partition that has not taken it in: only its state tells whether it has the listing.
-    fn rule(&mut self, at: &Source, decision: Option<ReviewDecision>) {
+    fn rule(&mut self, at: &Source, decision: Option<&ReviewDecision>) {
         self.decisions.insert(at.partition, at.offset + 1);
         let current = self.parts.bench.load();
         for (partition, lane) in &mut self.lanes {
@@ -280,7 +280,7 @@ impl Sidelines {
                 trace: HeaderList::new(),
             };
             let ending = Ending::Judged(Decision::Clear);
-            let work = Work::Ruling(decision.clone().map(Box::new));
+            let work = Work::Ruling(decision.cloned().map(Box::new));
             let found = Found { records: Vec::new(), ending, work };
             let outcome = Outcome::new(found, origin, Instant::now(), RawInput::default(), None);
             self.parts.desk.board.complete_side(&slot, outcome);

@@ -26,6 +26,9 @@ pub struct StoreError {
 /// What an entry takes beyond its bytes: two boxes, the share of a tree node, and what the allocator rounds up.
 const ENTRY_BYTES: usize = 72;
 
+/// A key and its value.
+pub(crate) type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// Keys and values of one partition, in the order of keys.
 #[derive(Debug)]
 pub(crate) struct StateStore {
@@ -106,7 +109,7 @@ impl StateStore {
     }
 
     /// Up to `n` entries behind `key`, or the first ones, in the order of keys.
-    pub(crate) fn after(&self, key: Option<&[u8]>, n: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(crate) fn after(&self, key: Option<&[u8]>, n: usize) -> Result<Vec<KeyValue>, StoreError> {
         let from = key.map_or(Bound::Unbounded, Bound::Excluded);
         match &self.place {
             Place::Memory { entries, .. } => {

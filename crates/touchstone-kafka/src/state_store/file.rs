@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadableDatabase as _, TableDefinition};
 
-use super::StoreError;
+use super::{KeyValue, StoreError};
 
 /// How much of the file is kept in memory.
 pub(super) const CACHE_BYTES: usize = 32 << 20;
@@ -85,8 +85,8 @@ impl FileStore {
         self.len
     }
 
-    pub(super) fn after(&self, from: Bound<&[u8]>, n: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        let read = || -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+    pub(super) fn after(&self, from: Bound<&[u8]>, n: usize) -> Result<Vec<KeyValue>, StoreError> {
+        let read = || -> Result<Vec<KeyValue>, redb::Error> {
             let table = self.database.begin_read()?.open_table(ENTRIES)?;
             let found = table.range::<&[u8]>((from, Bound::Unbounded))?.take(n);
             found

@@ -234,6 +234,8 @@ impl Oracle {
         let is_open = verdict.reasons == [Reason::Dismissed]
             || (listing.status == ListingStatus::Removed && listing.title == "removed");
         let value = (!is_open).then(|| comparable(&verdict));
+        // When the tries are over is a matter of time, and so is the catalog that the last one meets.
+        let value = value.filter(|_| !is_unreachable);
         self.write(id, Line { in_its_own_time: is_unreachable, value, ..Line::of(&verdict) });
         known.revision = revision;
         known.removed = listing.status == ListingStatus::Removed;
