@@ -286,8 +286,8 @@ mod tests {
     }
 
     fn state(place: &str, listing: &str, flag: Value, photos: Vec<Value>) -> Record {
-        let value =
-            json!({"version": 1, "revision": 1, "marketplace": "example", "flag": flag, "features": photos});
+        let mut value = json!({"version": 1, "revision": 1, "marketplace": "example"});
+        (value["flag"], value["features"]) = (flag, Value::from(photos));
         record(place, listing.as_bytes(), Some(value.to_string()))
     }
 

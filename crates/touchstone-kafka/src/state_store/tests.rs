@@ -12,8 +12,8 @@ fn changes() -> impl Strategy<Value = Vec<Vec<Change>>> {
     prop::collection::vec(prop::collection::vec((key, value), 0..12), 1..8)
 }
 
-fn all(store: &StateStore) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let (mut found, mut last): (Vec<(Vec<u8>, Vec<u8>)>, Option<Vec<u8>>) = (Vec::new(), None);
+fn all(store: &StateStore) -> Vec<KeyValue> {
+    let (mut found, mut last): (Vec<KeyValue>, Option<Vec<u8>>) = (Vec::new(), None);
     loop {
         let next = store.after(last.as_deref(), 2).unwrap();
         let Some((key, _)) = next.last() else { return found };

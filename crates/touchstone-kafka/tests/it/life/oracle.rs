@@ -69,10 +69,16 @@ impl fmt::Display for Line {
     }
 }
 
-/// A verdict's JSON without the evidence of edits, of which only the tests on single events say what it must be.
+/// A verdict's JSON without the evidence of edits, of which only the tests on single events say what it must be, and without what is
+/// not known of a photo's match when its picture is gone: the oracle has the pictures, a sweep has not.
 pub(crate) fn comparable(verdict: &Verdict) -> String {
     let mut verdict = verdict.clone();
     verdict.evidence.retain(|evidence| !matches!(evidence, Evidence::Edit(_)));
+    for evidence in &mut verdict.evidence {
+        if let Evidence::PhotoMatch(found) = evidence {
+            (found.score, found.overlay) = (None, None);
+        }
+    }
     verdict.to_json()
 }
 
