@@ -131,7 +131,7 @@ struct Step<'a> {
     rules: Rules<'a>,
     /// The open flag.
     open: Option<Flag>,
-    /// Whether the version is the one judged last.
+    /// Whether the flag is the one judged last: that of the same version on the same marketplace.
     is_same: bool,
 }
 
@@ -143,7 +143,8 @@ impl<'a> Step<'a> {
         rules: Rules<'a>,
     ) -> Result<Self, StateError> {
         let open = prior.map_or(Ok(None), Entry::flag)?;
-        let is_same = prior.is_some_and(|prior| prior.version == case.verdict.listing_version);
+        let of_flag = |prior: &Entry| (prior.version, prior.marketplace == case.verdict.marketplace);
+        let is_same = prior.is_some_and(|prior| of_flag(prior) == (case.verdict.listing_version, true));
         Ok(Self { prior, case, cause, rules, open, is_same })
     }
 

@@ -203,6 +203,18 @@ fn an_edit_takes_the_old_flag_back_and_says_what_it_changed() {
 }
 
 #[test]
+fn a_listing_that_changes_its_marketplace_has_one_open_flag() {
+    let mut life = Life::default();
+    life.message(&flagged(1));
+    let mut moved = flagged(1);
+    moved.verdict.marketplace = "elsewhere".into();
+    moved.verdict.flag_id = flag_id("elsewhere", &moved.listing.listing_id, 1);
+    let retract = life.message(&moved).retract.unwrap();
+    assert_eq!(retract.verdict().replaced_by, Some(moved.verdict.flag_id));
+    assert_eq!(life.take()[1..], [(1, 2, Retract, SupersededByFlag), (1, 1, Review, CounterfeitSlang)]);
+}
+
+#[test]
 fn a_removed_listing_takes_its_flag_back() {
     let mut life = Life::default();
     life.message(&flagged(1));
