@@ -1,122 +1,168 @@
-//! What is remembered of one partition, at hand: in memory, or in a file once that is too much. The truth is the state topic.
+//! The states of one partition's listings on this machine: a copy of what the state topic holds, to be thrown away at any time.
+//!
+//! It is in memory as long as it is small, and in a file from then on. The file has no name, so it is gone with the process, however
+//! that ends; nothing of it is ever synced to the disk.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use self::file::FileForm;
+use self::memory::MemoryForm;
 
 mod file;
+mod memory;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::path::{Path, PathBuf};
-
-use file::FileStore;
-
-/// Why the local copy of the state cannot be kept.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "keeping the state in a file in {folder}: {problem}; free disk space, name another folder in state.spill_path, or raise state.max_partition_bytes"
-)]
-pub struct StoreError {
-    /// The folder of the file.
-    pub folder: String,
-    /// What the system or the store said.
-    pub problem: String,
-}
-
-/// What an entry takes beyond its bytes: two boxes, the share of a tree node, and what the allocator rounds up.
-const ENTRY_BYTES: usize = 72;
+/// The most that the pages of the file may take of memory.
+const MAX_CACHE_BYTES: usize = 64 << 20;
+/// With less than this, every look-up would read the file.
+const MIN_CACHE_BYTES: usize = 1 << 20;
 
 /// A key and its value.
-pub(crate) type KeyValue = (Vec<u8>, Vec<u8>);
+pub(crate) type Entry = (Vec<u8>, Vec<u8>);
+/// A key and the value that it is to have; none deletes it.
+pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// Keys and values of one partition, in the order of keys.
+/// Why a state could not be kept or found.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No file can be made there.
+    #[error(
+        "cannot make a file for the states of a partition in {}; name a folder that can be written to in \
+         state.spill_path, or raise state.max_partition_bytes", folder.display()
+    )]
+    Create {
+        /// Where the file was to be.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be used, or not any more. Throw the store away.
+    #[error(
+        "cannot {doing} the states of a partition in a file in {}; free disk space or raise state.max_partition_bytes",
+        folder.display()
+    )]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// Where the file is.
+        folder: PathBuf,
+        /// What the database says.
+        source: Box<redb::Error>,
+    },
+}
+
+/// Keys and their values, in the order of the keys.
 #[derive(Debug)]
 pub(crate) struct StateStore {
-    place: Place,
     folder: PathBuf,
     max_memory_bytes: usize,
+    form: Form,
 }
 
 #[derive(Debug)]
-enum Place {
-    Memory { entries: BTreeMap<Box<[u8]>, Box<[u8]>>, bytes: usize },
-    File(FileStore),
+enum Form {
+    Memory(MemoryForm),
+    File(FileForm),
 }
 
 impl StateStore {
-    /// An empty store, in memory until it takes more than `max_memory_bytes`; then it moves to a file in `folder` that nobody else
-    /// sees and that goes with the process.
+    /// An empty store in memory. It moves to a file in `folder`, which is made if it is not there, once it takes more than
+    /// `max_memory_bytes`, and stays there.
+    #[must_use]
     pub(crate) fn new(folder: &Path, max_memory_bytes: usize) -> Self {
-        let place = Place::Memory { entries: BTreeMap::new(), bytes: 0 };
-        Self { place, folder: folder.to_owned(), max_memory_bytes }
+        Self { folder: folder.to_owned(), max_memory_bytes, form: Form::Memory(MemoryForm::default()) }
     }
 
+    /// The value of a key. From a file it is a copy.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
-        match &self.place {
-            Place::Memory { entries, .. } => Ok(entries.get(key).map(|value| Cow::Borrowed(&**value))),
-            Place::File(file) => Ok(file.get(key)?.map(Cow::Owned)),
-        }
-    }
-
-    /// Puts and deletes (`None`) in order.
-    pub(crate) fn apply(
-        &mut self,
-        changes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError> {
-        match &mut self.place {
-            Place::File(file) => return file.apply(changes),
-            Place::Memory { entries, bytes } => {
-                for (key, value) in changes {
-                    let size = |key: &[u8], value: &[u8]| key.len() + value.len() + ENTRY_BYTES;
-                    let added = value.as_ref().map_or(0, |value| size(&key, value));
-                    let old = match value {
-                        Some(value) => entries.insert(key.as_slice().into(), value.into()),
-                        None => entries.remove(key.as_slice()),
-                    };
-                    *bytes = *bytes + added - old.map_or(0, |old| size(&key, &old));
-                }
+        match &self.form {
+            Form::Memory(memory) => Ok(memory.get(key).map(Cow::Borrowed)),
+            Form::File(file) => {
+                let value = file.get(key).map_err(|error| self.file_error("read", error))?;
+                Ok(value.map(Cow::Owned))
             }
         }
-        self.move_if_too_large()
     }
 
-    fn move_if_too_large(&mut self) -> Result<(), StoreError> {
-        let Place::Memory { entries, bytes } = &mut self.place else { return Ok(()) };
-        if *bytes <= self.max_memory_bytes {
-            return Ok(());
+    /// Makes these changes one after the other: in a file all of them in one transaction.
+    ///
+    /// # Errors
+    /// No file can be made, or it cannot be written. Some of the changes may have been made then and others not, so the store is
+    /// to be filled anew.
+    pub(crate) fn apply(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<(), StoreError> {
+        let mut changes = changes.into_iter();
+        if let Form::Memory(memory) = &mut self.form {
+            while memory.bytes() <= self.max_memory_bytes {
+                let Some((key, value)) = changes.next() else { return Ok(()) };
+                memory.put(key, value);
+            }
         }
-        let mut file = FileStore::create(&self.folder)?;
-        file.apply(std::mem::take(entries).into_iter().map(|(key, value)| (key.into(), Some(value.into()))))?;
-        tracing::info!(n = file.len(), folder = %self.folder.display(), "state moved to a file");
-        self.place = Place::File(file);
+        self.move_to_file()?;
+        let Form::File(file) = &mut self.form else { return Ok(()) };
+        let applied = file.apply(changes);
+        applied.map_err(|error| self.file_error("write", error))
+    }
+
+    /// How many keys have a value.
+    #[must_use]
+    pub(crate) fn len(&self) -> usize {
+        match &self.form {
+            Form::Memory(memory) => memory.len(),
+            Form::File(file) => file.len(),
+        }
+    }
+
+    /// About what the store takes of memory. In a file it is the most that it may take for the file's pages.
+    #[must_use]
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match &self.form {
+            Form::Memory(memory) => memory.bytes(),
+            Form::File(_) => self.cache_bytes(),
+        }
+    }
+
+    /// Whether it has moved to a file.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn is_in_file(&self) -> bool {
+        matches!(self.form, Form::File(_))
+    }
+
+    /// Up to `n` keys after `key`, or the first ones, with their values and in order: a walk in steps, between which the store
+    /// may change.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn after(&self, key: Option<&[u8]>, n: usize) -> Result<Vec<Entry>, StoreError> {
+        match &self.form {
+            Form::Memory(memory) => Ok(memory.after(key, n)),
+            Form::File(file) => file.after(key, n).map_err(|error| self.file_error("read", error)),
+        }
+    }
+
+    /// Until it is done everything stays in memory: a store that had lost its states would answer that there are none.
+    fn move_to_file(&mut self) -> Result<(), StoreError> {
+        let Form::Memory(memory) = &self.form else { return Ok(()) };
+        let create = |source| StoreError::Create { folder: self.folder.clone(), source };
+        fs::create_dir_all(&self.folder).map_err(create)?;
+        let file = tempfile::tempfile_in(&self.folder).map_err(create)?;
+        let filled = FileForm::new(file, self.cache_bytes(), memory.iter());
+        self.form = Form::File(filled.map_err(|error| self.file_error("write", error))?);
         Ok(())
     }
 
-    /// How many entries there are.
-    pub(crate) fn len(&self) -> usize {
-        match &self.place {
-            Place::Memory { entries, .. } => entries.len(),
-            Place::File(file) => file.len(),
-        }
+    /// No more than the states were allowed in memory.
+    fn cache_bytes(&self) -> usize {
+        self.max_memory_bytes.clamp(MIN_CACHE_BYTES, MAX_CACHE_BYTES)
     }
 
-    /// About how much memory it takes.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        match &self.place {
-            Place::Memory { bytes, .. } => *bytes,
-            Place::File(_) => file::CACHE_BYTES,
-        }
-    }
-
-    /// Up to `n` entries behind `key`, or the first ones, in the order of keys.
-    pub(crate) fn after(&self, key: Option<&[u8]>, n: usize) -> Result<Vec<KeyValue>, StoreError> {
-        let from = key.map_or(Bound::Unbounded, Bound::Excluded);
-        match &self.place {
-            Place::Memory { entries, .. } => {
-                let found = entries.range::<[u8], _>((from, Bound::Unbounded)).take(n);
-                Ok(found.map(|(key, value)| (key.to_vec(), value.to_vec())).collect())
-            }
-            Place::File(file) => file.after(from, n),
-        }
+    fn file_error(&self, doing: &'static str, error: redb::Error) -> StoreError {
+        StoreError::File { doing, folder: self.folder.clone(), source: Box::new(error) }
     }
 }
