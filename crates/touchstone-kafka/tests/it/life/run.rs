@@ -171,7 +171,7 @@ impl Play<'_> {
             report.n_dead_letters
         );
         let (n_verdicts, n_flags) = self.watch.n_records();
-        ensure!(report.n_verdicts == n_verdicts + self.n_probed, "{report:?}");
+        ensure!(report.n_verdicts + report.n_dead_letters == n_inputs, "{report:?}");
         super::state::check(self.stage, &history.oracle)?;
         let seconds = started.elapsed().as_secs_f64();
         let review_ends = self.watch.review_ends();
