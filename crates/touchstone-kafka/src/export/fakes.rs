@@ -85,7 +85,7 @@ pub struct FakeCounts {
     pub left_out: usize,
 }
 
-/// What [`fakes`](super::fakes) found.
+/// What [`fakes`](super::fakes()) found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FakesExport {
     /// One for each flag that was upheld and is open, in the order of their identifiers.

@@ -50,7 +50,7 @@ pub struct LabelCounts {
     pub unspoken_flags: usize,
 }
 
-/// What [`labels`](super::labels) found.
+/// What [`labels`](super::labels()) found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelsExport {
     /// The live records of the catalog, in the order of their keys.
