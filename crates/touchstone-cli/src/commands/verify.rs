@@ -43,23 +43,28 @@ pub(crate) fn run(args: &VerifyArgs) -> Outcome {
     Ok(if report.is_exact() { End::Done } else { End::Failed })
 }
 
+fn show_counts<const N: usize>(counts: [(&str, usize); N]) -> std::io::Result<()> {
+    let mut rows = table(&counts.map(|(name, _)| name), 0);
+    rows.add_row(counts.map(|(_, n)| n.to_string()));
+    print(rows.trim_fmt())
+}
+
 pub(crate) fn show(report: &Report) -> std::io::Result<()> {
-    let counts = [
+    show_counts([
         ("inputs", report.n_inputs),
         ("pending", report.n_pending),
         ("verdicts", report.n_verdicts),
-        ("flags", report.n_flags),
-        ("open", report.n_open),
-        ("retracts", report.n_retracts),
-        ("re-checks", report.n_rechecks),
-        ("states", report.n_states),
         ("dead letters", report.n_dead_letters),
         ("expired", report.n_expired),
         ("violations", report.violations.len()),
-    ];
-    let mut rows = table(&counts.map(|(name, _)| name), 0);
-    rows.add_row(counts.map(|(_, n)| n.to_string()));
-    print(rows.trim_fmt())?;
+    ])?;
+    show_counts([
+        ("in review", report.n_flags),
+        ("open flags", report.n_open),
+        ("retracts", report.n_retracts),
+        ("re-checks", report.n_rechecks),
+        ("remembered", report.n_states),
+    ])?;
     for unchecked in &report.unchecked {
         say(unchecked.to_string());
     }
