@@ -6,6 +6,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 use crate::bundle::Bundle;
+use crate::dataset::Dataset;
 
 fn uniform(rng: &mut ChaCha8Rng) -> f32 {
     (rng.next_u32() >> 8) as f32 / (1 << 24) as f32
@@ -48,6 +49,41 @@ fn it_learns_what_no_weighted_sum_can() {
     assert!(booster.log_odds(&[0.2, f32::NAN, 0.5]) > 1.0, "missing has a side of its own");
     let splits = booster.split_counts();
     assert!(splits[2] < splits[1], "what decides is asked more often than noise: {splits:?}");
+}
+
+#[test]
+fn a_weight_counts_like_so_many_rows() {
+    // Few values, so that both tables have the same bins; all rows and columns for each tree.
+    let names = FeatureNames::new(["a", "b"]).unwrap();
+    let (mut weighted, mut repeated) = (Dataset::new(names.clone()), Dataset::new(names));
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    for _ in 0..400 {
+        let value = |rng: &mut ChaCha8Rng| (uniform(rng) * 6.0).floor();
+        let (a, b) = (value(&mut rng), value(&mut rng));
+        let label = uniform(&mut rng) < if (a > 2.0) ^ (b > 2.0) { 0.7 } else { 0.3 };
+        // What is positive weighs more, so that weights that count for nothing are noticed.
+        let times = if label { 1 + (a as usize) } else { 1 };
+        let row = [Some(f64::from(a)), (b > 0.0).then_some(f64::from(b))];
+        weighted.push_weighted(&row, label, None, 3.0 * times as f64).unwrap();
+        (0..times).for_each(|_| repeated.push(&row, label, None).unwrap());
+    }
+    // What is added to a leaf's curvature is measured against as many rows as there are, and so is the least it may be.
+    let share = repeated.n_rows() as f64 / weighted.n_rows() as f64;
+    let settings = BoostSettings {
+        row_share: 1.0,
+        column_share: 1.0,
+        min_leaf_rows: 1,
+        min_leaf_weight: 0.0,
+        ..quick()
+    };
+    let fit = |data: &Dataset, l2: f64| {
+        Booster::fit(&BoostTable::from(data), &BoostSettings { l2, ..settings }).unwrap()
+    };
+    let (one, other) = (fit(&weighted, 1.0), fit(&repeated, share));
+    for row in BoostTable::from(&weighted).rows() {
+        let (found, expected) = (one.log_odds(row), other.log_odds(row));
+        assert!((found - expected).abs() < 0.01, "{row:?}: {found}, repeated {expected}");
+    }
 }
 
 #[test]
