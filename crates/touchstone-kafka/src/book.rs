@@ -114,7 +114,7 @@ impl Book {
         let mut prepared = self.written(item, &settled, Some(case));
         prepared.ending = matches!(cause, Cause::Listing).then(|| ending(&settled, case));
         prepared.events.extend(event(cause, &settled));
-        if matches!(cause, Cause::Sweep(_)) && settled.next.is_none() {
+        if settled.is_confirmed {
             let catalog = hash_of(&case.verdict.versions.catalog);
             prepared.confirmed = Some((id.clone(), catalog));
         }
@@ -342,7 +342,9 @@ fn event(cause: Cause, settled: &Settled) -> Option<LifeEvent> {
         (Cause::Recheck(_), None) if settled.recheck.is_some() => None,
         (Cause::Recheck(_), None) => Some(LifeEvent::RecheckDropped),
         (Cause::Sweep(_), Some(_)) => Some(LifeEvent::SweepChanged),
-        (Cause::Sweep(_), None) => Some(LifeEvent::SweepConfirmed),
+        (Cause::Sweep(_), None) if settled.is_confirmed => Some(LifeEvent::SweepConfirmed),
+        // Out of date: the flag is still due, if its catalog is not the one in use.
+        (Cause::Sweep(_), None) => None,
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Settled {
     pub(crate) next: Option<Entry>,
     /// The flag that this opens, or goes on with.
     pub(crate) flag: Option<Flag>,
+    /// A sweep found the open flag as it stands.
+    pub(crate) is_confirmed: bool,
 }
 
 /// The verdict to be written.
@@ -160,7 +162,7 @@ impl<'a> Step<'a> {
         self.dismiss(&mut verdict);
         self.carry(&mut verdict);
         if self.is_confirmed(&verdict) {
-            return Ok(Settled::default());
+            return Ok(Settled { is_confirmed: true, ..Settled::default() });
         }
         let last = if self.is_same { self.prior.map_or(0, |prior| prior.revision) } else { 0 };
         let is_taken_back = self.open.is_some() && !(self.is_same && verdict.decision.is_flag());
@@ -179,7 +181,7 @@ impl<'a> Step<'a> {
         let recheck = waiting.filter(|_| !matches!(self.cause, Cause::Sweep(_)));
         let is_as_judged = verdict == self.case.verdict;
         let spoken = if is_as_judged { Spoken::AsJudged } else { Spoken::Changed(Box::new(verdict)) };
-        Ok(Settled { retract, verdict: Some(spoken), recheck, next: Some(next), flag })
+        Ok(Settled { retract, verdict: Some(spoken), recheck, next: Some(next), flag, is_confirmed: false })
     }
 
     /// The next re-check, if photos are missing that may come and tries are left.

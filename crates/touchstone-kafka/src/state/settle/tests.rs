@@ -246,7 +246,7 @@ fn a_sweep_says_nothing_where_nothing_changed() {
     life.sweep(&again, STANDS);
     life.take();
     let settled = life.sweep(&again, STANDS);
-    assert!(settled.next.is_none() && life.take().is_empty());
+    assert!(settled.is_confirmed && settled.next.is_none() && life.take().is_empty());
     again.verdict.priority = 9;
     life.sweep(&again, STANDS);
     life.sweep(&clear(1), WITHDRAWN);
@@ -263,8 +263,9 @@ fn a_sweep_of_what_has_changed_meanwhile_is_dropped() {
     let token = Token { version: 1, revision: 1, attempt: 0 };
     life.message(&flagged(1));
     life.take();
-    let settled = life.settle(&clear(1), Cause::Sweep(token), STANDS);
+    let settled = life.settle(&flagged(1), Cause::Sweep(token), STANDS);
     assert!(settled.next.is_none() && life.take().is_empty() && life.is_open());
+    assert!(!settled.is_confirmed, "the flag may have been judged with an older catalog meanwhile");
 }
 
 #[test]
