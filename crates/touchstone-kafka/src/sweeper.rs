@@ -1,6 +1,6 @@
 //! Open flags are judged again when the catalog has changed, at a limited rate, and listings long unheard of are forgotten.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::metrics::{Metrics, Remembered};
 use crate::outcome::{Ending, Found, Origin, Outcome, Work};
 use crate::queue::WorkQueue;
 use crate::stage::{Again, CurrentBench, Desk, Task};
-use crate::state::{hash_of, hash_of_record};
+use crate::state::{Open, hash_of, hash_of_record};
 
 /// How often flags are taken up while any are due, and else.
 const STEP: Duration = Duration::from_millis(20);
@@ -66,7 +66,7 @@ pub(crate) struct Sweeper {
     /// The catalog in use when flags were last taken up.
     catalog: u64,
     /// Flags whose evidence names a record that has changed: they go first.
-    first: VecDeque<Place>,
+    first: BTreeSet<Place>,
     /// Where the walk over all open flags is.
     walk: Option<Place>,
     n_due: usize,
@@ -85,7 +85,7 @@ impl Sweeper {
             last_step: now,
             last_look: now,
             catalog: 0,
-            first: VecDeque::new(),
+            first: BTreeSet::new(),
             walk: None,
             n_due: 0,
             in_hand: HashMap::new(),
@@ -100,9 +100,12 @@ impl Sweeper {
         if catalog != self.catalog {
             self.catalog = catalog;
             self.take_news(book);
-            self.look(book, desk)?;
-        } else if self.last_look.elapsed() >= LOOK {
-            self.look(book, desk)?;
+            self.look(book);
+        }
+        if self.last_look.elapsed() >= LOOK {
+            self.last_look = Instant::now();
+            let n_listings = self.look(book);
+            self.age(book, desk, n_listings)?;
         }
         let elapsed = self.last_step.elapsed();
         if elapsed >= STEP {
@@ -127,27 +130,26 @@ impl Sweeper {
         }
     }
 
-    /// Counts what is due, forgets what was given up, and looks for listings that have expired.
-    fn look(&mut self, book: &Book, desk: &Arc<Desk>) -> Result<(), Error> {
-        self.last_look = Instant::now();
+    /// Counts what is due, and forgets what was given up. Returns how many listings are remembered.
+    fn look(&mut self, book: &Book) -> usize {
         self.in_hand.retain(|_, (catalog, since)| *catalog == self.catalog && since.elapsed() < GIVEN_UP);
         let mut now = Remembered::default();
         for (_, held) in book.shelf.iter() {
             now.n_listings += held.state.len();
             now.n_open += held.state.open_flags().len();
             now.memory_bytes += held.state.memory_bytes();
-            let is_due = |open: &&crate::state::Open| self.catalog != 0 && open.catalog != self.catalog;
+            let is_due = |open: &&Open| self.catalog != 0 && open.catalog != self.catalog;
             now.n_due += held.state.open_flags().values().filter(is_due).count();
         }
         self.n_due = now.n_due;
         self.parts.metrics.set_remembered(now);
-        self.age(book, desk, now.n_listings)
+        now.n_listings
     }
 
     fn take_up(&mut self, book: &Book, desk: &Arc<Desk>) -> Result<(), Error> {
         let mut n_passed = 0;
         while self.allowance >= 1.0 && !self.parts.gate.is_full() && n_passed < MAX_PASSED {
-            let place = match self.first.pop_front() {
+            let place = match self.first.pop_first() {
                 Some(place) => place,
                 None => match next_open(book, self.walk.as_ref()) {
                     Some(place) => self.walk.insert(place).clone(),
