@@ -4,6 +4,7 @@
 
 mod dismissed;
 mod events;
+mod expiry;
 mod faults;
 mod history;
 mod host;

@@ -50,7 +50,9 @@ async fn poison_becomes_one_dead_letter_each_and_neighbours_are_judged() -> Resu
         let headers = vec![("number".to_owned(), Some(number.to_string().into_bytes()))];
         sender.record(topic, Some(b"EX-1"), Some(&listing("EX-1", 1, "Lumora 20")), &Vec::new())?;
         sender.record(topic, Some(format!("poison-{number}").as_bytes()), value.as_deref(), &headers)?;
-        sender.record(topic, None, Some(&listing("EX-2", 1, "Lumora 20")), &Vec::new())?;
+        // Without a key it comes to any partition, so that it must be another listing each time.
+        let keyless = listing(&format!("EX-keyless-{number}"), 1, "Lumora 20");
+        sender.record(topic, None, Some(&keyless), &Vec::new())?;
     }
     sender.finish()?;
     let worker = Worker::start(&settings, StubJudging::default());

@@ -156,7 +156,7 @@ fn stub_judgement(listing: &Listing, catalog: &str) -> Judgement {
         },
         replaced_by: None,
     };
-    Judgement { verdict, photos: Vec::new(), kept: Vec::new(), features: Vec::new() }
+    Judgement { verdict, kept: Vec::new(), features: Vec::new() }
 }
 
 /// Logs to stderr what the variable `TOUCHSTONE_TEST_LOG` asks for, by default nothing.

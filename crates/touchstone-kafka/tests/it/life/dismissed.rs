@@ -31,8 +31,12 @@ async fn a_dismissed_listing_comes_back_only_with_a_new_kind_of_evidence() -> Re
             values.push(Some(next.json()));
         }
         change(&mut on, round)?;
-        on.send(id, &values)?;
+        on.post(id, &values)?;
+        if round % 5 == 4 {
+            on.wait_verdicts(id, 2 + 10 * (round as usize + 1))?;
+        }
     }
+    on.wait_sent(0)?;
     wait_for_catalog(&mut on)?;
     let found = on.verdicts(id)?;
     assert_eq!(found.len(), 2 + 1_000);

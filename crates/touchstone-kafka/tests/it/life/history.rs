@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use touchstone_types::{CatalogKey, CatalogRecord, ListingId, ReviewDecision, Ruling, flag_id};
+use touchstone_types::{CatalogKey, CatalogRecord, ReviewDecision, Ruling, flag_id};
 
 use super::host::When;
 use super::market::{self, Offer, PRODUCTS, STABLE, Trait};
@@ -309,7 +309,7 @@ impl Making {
         self.seeded.shuffle(&mut ids);
         ids.truncate(N_RULED);
         let mut rulings: Vec<ReviewDecision> = ids.iter().map(|id| self.ruling(id)).collect();
-        rulings.extend(guards.iter().map(|id| self.ruling_of(id, self.last_flag(id), Ruling::Dismiss)));
+        rulings.extend(guards.iter().map(|id| market::ruling(id, self.last_flag(id), Ruling::Dismiss)));
         self.oracle.phase = self.phases.len();
         for ruling in &rulings {
             self.oracle.ruling(ruling);
@@ -329,7 +329,7 @@ impl Making {
             70..85 => ("escalate", (version, revision), Ruling::Escalate),
             _ => {
                 self.count("ruling on another flag");
-                let mut ruling = self.ruling_of(id, (version, revision), Ruling::Dismiss);
+                let mut ruling = market::ruling(id, (version, revision), Ruling::Dismiss);
                 ruling.flag_id = flag_id("another", &ruling.listing_id, version);
                 return ruling;
             }
@@ -338,22 +338,7 @@ impl Making {
         if !is_open {
             self.count("ruling without an open flag");
         }
-        self.ruling_of(id, seen, ruling)
-    }
-
-    fn ruling_of(&self, id: &str, (version, revision): (u64, u64), ruling: Ruling) -> ReviewDecision {
-        let listing_id = ListingId::new(id).unwrap();
-        ReviewDecision {
-            flag_id: flag_id("example", &listing_id, version),
-            revision,
-            listing_id,
-            listing_version: version,
-            ruling,
-            reason: None,
-            reviewer: Some("R-1".into()),
-            decided_at: None,
-            note: None,
-        }
+        market::ruling(id, seen, ruling)
     }
 
     /// Version and revision of each flag that a listing had.
@@ -441,7 +426,7 @@ impl Making {
 
     fn dismiss_and_open(&mut self, ids: &[String]) {
         let guards = std::mem::take(&mut self.guards);
-        let dismiss = |id: &String| self.ruling_of(id, self.last_flag(id), Ruling::Dismiss);
+        let dismiss = |id: &String| market::ruling(id, self.last_flag(id), Ruling::Dismiss);
         let rulings: Vec<ReviewDecision> = ids.iter().chain(&guards).map(dismiss).collect();
         self.oracle.phase = self.phases.len();
         for ruling in &rulings {

@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::Result;
-use touchstone_pipeline::PhotoInput;
-use touchstone_types::PhotoFailure;
 
-use super::market::{PHOTOS, PICTURES};
+use super::market::PICTURES;
 
 /// When a photo can be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +29,8 @@ impl When {
     }
 }
 
-/// What a worker gets at an address while so many gates are open.
-pub(crate) fn photo_at(url: &str, n_open: usize) -> PhotoInput {
-    picture_at(url, n_open).map(|product| PHOTOS[product].clone()).ok_or(PhotoFailure::Status)
-}
-
-fn picture_at(url: &str, n_open: usize) -> Option<usize> {
+/// The product whose photo is at an address while so many gates are open.
+pub(crate) fn picture_at(url: &str, n_open: usize) -> Option<usize> {
     let mut parts = url.rsplit('/');
     let product: usize = parts.next()?.parse().ok()?;
     let gate: usize = parts.next()?.parse().ok()?;

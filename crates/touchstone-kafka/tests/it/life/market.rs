@@ -12,7 +12,7 @@ use touchstone_kafka::PipelineJudging;
 use touchstone_kafka::load::pictures;
 use touchstone_pipeline::{Context, Model, Policy};
 use touchstone_text::Lexicon;
-use touchstone_types::{CatalogRecord, Money, ReferenceImage};
+use touchstone_types::{CatalogRecord, ListingId, Money, ReferenceImage, ReviewDecision, Ruling, flag_id};
 
 /// The model that `touchstone run` has compiled in.
 const MODEL: &[u8] = include_bytes!("../../../../../models/touchstone.json");
@@ -39,10 +39,9 @@ pub(crate) static PICTURES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 pub(crate) static PHOTOS: LazyLock<Vec<Photo>> =
     LazyLock::new(|| PICTURES.iter().map(|file| photo(file, &DecodeLimits::default()).unwrap()).collect());
 
-/// What one of the pictures is to the pipeline.
-pub(crate) fn photo_of(picture: &[u8]) -> Photo {
-    let product = PICTURES.iter().position(|other| other == picture).unwrap();
-    PHOTOS[product].clone()
+/// The product that a picture shows.
+pub(crate) fn picture_of(picture: &[u8]) -> usize {
+    PICTURES.iter().position(|other| other == picture).unwrap()
 }
 
 /// What listings are judged with over a catalog: model and lexicon are those that `touchstone run` has compiled in.
@@ -171,6 +170,22 @@ pub(crate) fn with_photo(mut record: CatalogRecord, idx: usize) -> CatalogRecord
         CatalogRecord::Brand(_) => panic!("a brand has no photos"),
     }
     record
+}
+
+/// A ruling on a flag of a listing, of which the reviewer saw this version and revision.
+pub(crate) fn ruling(id: &str, (version, revision): (u64, u64), ruling: Ruling) -> ReviewDecision {
+    let listing_id = ListingId::new(id).unwrap();
+    ReviewDecision {
+        flag_id: flag_id("example", &listing_id, version),
+        revision,
+        listing_id,
+        listing_version: version,
+        ruling,
+        reason: None,
+        reviewer: Some("R-1".into()),
+        decided_at: None,
+        note: None,
+    }
 }
 
 fn price(amount: f64, currency: &str) -> Value {

@@ -1,17 +1,22 @@
 //! The life of every flag by the plainest possible means: one map, one rule after the other, and the pure `judge`.
+//!
+//! Offers that differ in id and version alone are judged once in each state of the catalog, else a long history would take an hour.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use touchstone_catalog::Catalog;
 use touchstone_pipeline::{Context, PhotoInput, judge};
 use touchstone_types::{
-    CatalogKey, CatalogRecord, Decision, Evidence, Ground, Listing, ListingStatus, Missing, PhotoFailure,
-    PhotoUnreachable, Reason, ReviewDecision, Ruling, Verdict, flag_id,
+    CatalogKey, CatalogRecord, Decision, Evidence, Ground, Listing, ListingId, ListingStatus, Missing,
+    PhotoFailure, PhotoUnreachable, Reason, ReviewDecision, Ruling, Verdict, flag_id,
 };
 
-use super::host::photo_at;
-use super::market::{self, photo_of};
+use super::host::picture_at;
+use super::market::{self, PHOTOS, picture_of};
+
+/// The place of a photo in [`PHOTOS`], or why it is not there.
+type PhotoOf = Result<usize, PhotoFailure>;
 
 /// One record that must come to `verdicts`, and to `review` where its decision is a flag.
 #[derive(Debug, Clone)]
@@ -87,7 +92,7 @@ pub(crate) fn comparable(verdict: &Verdict) -> String {
 pub(crate) struct OpenFlag {
     pub(crate) verdict: Verdict,
     listing: Listing,
-    photos: Vec<PhotoInput>,
+    photos: Vec<PhotoOf>,
     /// All tries for its photos are over.
     is_unreachable: bool,
 }
@@ -125,13 +130,23 @@ pub(crate) struct Oracle {
     pub(crate) n_dead_letters: usize,
     /// How many gates of the photo host are open.
     n_open: usize,
+    /// What `judge` has said in this state of the catalog.
+    judged: HashMap<(String, Vec<PhotoOf>), Verdict>,
 }
 
 impl Oracle {
     pub(crate) fn new(catalog: Catalog) -> Self {
         let context = market::context(&catalog);
-        let (known, lines) = (BTreeMap::new(), BTreeMap::new());
-        Self { catalog, context, known, lines, phase: 0, n_dead_letters: 0, n_open: 0 }
+        Self {
+            catalog,
+            context,
+            known: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            phase: 0,
+            n_dead_letters: 0,
+            n_open: 0,
+            judged: HashMap::new(),
+        }
     }
 
     /// A message on the listings topic.
@@ -169,31 +184,48 @@ impl Oracle {
         }
     }
 
-    fn photos(&self, listing: &Listing) -> Vec<PhotoInput> {
+    fn photos(&self, listing: &Listing) -> Vec<PhotoOf> {
         if listing.status == ListingStatus::Removed {
             return Vec::new();
         }
         let input = |image: &touchstone_types::ListingImage| match (&image.data, &image.url) {
-            (Some(bytes), _) => Ok(photo_of(bytes)),
-            (None, Some(url)) => photo_at(url, self.n_open),
+            (Some(bytes), _) => Ok(picture_of(bytes)),
+            (None, Some(url)) => picture_at(url, self.n_open).ok_or(PhotoFailure::Status),
             (None, None) => Err(PhotoFailure::NotFetched),
         };
         listing.images.iter().map(input).collect()
     }
 
-    fn first(&mut self, id: &str, listing: Listing, photos: Vec<PhotoInput>) {
+    fn judge(&mut self, listing: &Listing, photos: &[PhotoOf]) -> Verdict {
+        let mut alike = listing.clone();
+        (alike.listing_id, alike.version) = (ListingId::new("EX").unwrap(), 0);
+        let verdict = self.judged.entry((alike.to_json(), photos.to_vec())).or_insert_with(|| {
+            let photos: Vec<PhotoInput> =
+                photos.iter().map(|photo| photo.map(|idx| PHOTOS[idx].clone())).collect();
+            judge(listing, &photos, &self.context).verdict
+        });
+        Verdict {
+            flag_id: flag_id(&listing.marketplace, &listing.listing_id, listing.version),
+            listing_id: listing.listing_id.clone(),
+            listing_version: listing.version,
+            ..verdict.clone()
+        }
+    }
+
+    fn first(&mut self, id: &str, listing: Listing, photos: Vec<PhotoOf>) {
         self.known.insert(id.to_owned(), Known::default());
         self.newer(id, listing, photos);
     }
 
     fn stale(&mut self, id: &str, listing: &Listing) {
-        let mut verdict = judge(listing, &self.photos(listing), &self.context).verdict;
+        let photos = self.photos(listing);
+        let mut verdict = self.judge(listing, &photos);
         (verdict.decision, verdict.reasons, verdict.revision) =
             (Decision::Abstain, vec![Reason::StaleVersion], 0);
         self.write(id, Line { value: None, ..Line::of(&verdict) });
     }
 
-    fn newer(&mut self, id: &str, listing: Listing, photos: Vec<PhotoInput>) {
+    fn newer(&mut self, id: &str, listing: Listing, photos: Vec<PhotoOf>) {
         let mut known = self.known.remove(id).unwrap();
         let verdict = self.verdict(&known, &listing, &photos, false);
         if let Some(flag) = known.flag.take() {
@@ -211,7 +243,7 @@ impl Oracle {
     }
 
     /// The same version judged again: a message, or a try for photos.
-    fn again(&mut self, id: &str, listing: Listing, photos: Vec<PhotoInput>, is_unreachable: bool) {
+    fn again(&mut self, id: &str, listing: Listing, photos: Vec<PhotoOf>, is_unreachable: bool) {
         let mut known = self.known.remove(id).unwrap();
         let verdict = self.verdict(&known, &listing, &photos, is_unreachable);
         let mut revision = known.revision + 1;
@@ -233,7 +265,7 @@ impl Oracle {
         mut known: Known,
         mut verdict: Verdict,
         listing: Listing,
-        photos: Vec<PhotoInput>,
+        photos: Vec<PhotoOf>,
         (revision, is_unreachable): (u64, bool),
     ) {
         verdict.revision = revision;
@@ -260,13 +292,13 @@ impl Oracle {
 
     /// What the pure function says, and the rule about dismissed listings.
     fn verdict(
-        &self,
+        &mut self,
         known: &Known,
         listing: &Listing,
-        photos: &[PhotoInput],
+        photos: &[PhotoOf],
         is_unreachable: bool,
     ) -> Verdict {
-        let mut verdict = judge(listing, photos, &self.context).verdict;
+        let mut verdict = self.judge(listing, photos);
         if is_unreachable {
             add_unreachable(&mut verdict);
         }
@@ -309,6 +341,7 @@ impl Oracle {
             None => self.catalog.remove(key),
         }
         self.context = market::context(&self.catalog);
+        self.judged.clear();
         let open: Vec<String> =
             self.known.iter().filter(|(_, known)| known.flag.is_some()).map(|(id, _)| id.clone()).collect();
         for id in open {
@@ -317,9 +350,9 @@ impl Oracle {
     }
 
     fn sweep(&mut self, id: &str) {
-        let known = &self.known[id];
+        let known = self.known[id].clone();
         let OpenFlag { verdict: before, listing, photos, is_unreachable } = known.flag.clone().unwrap();
-        let now = self.verdict(known, &listing, &photos, is_unreachable);
+        let now = self.verdict(&known, &listing, &photos, is_unreachable);
         let but_for_versions = |verdict: &Verdict| {
             let mut verdict = verdict.clone();
             (verdict.versions, verdict.revision) = (now.versions.clone(), 1);
@@ -328,9 +361,8 @@ impl Oracle {
         if but_for_versions(&before) == but_for_versions(&now) {
             return;
         }
-        let waits = known.waits.clone();
         self.again(id, listing, photos, is_unreachable);
-        self.known.get_mut(id).unwrap().waits = waits;
+        self.known.get_mut(id).unwrap().waits = known.waits;
         for line in self.lines.get_mut(id).unwrap() {
             line.in_its_own_time &= line.phase < self.phase;
         }
@@ -367,7 +399,7 @@ impl Oracle {
         self.n_open = n_open;
         for (id, waiting) in self.waiting() {
             let photos = self.photos(&waiting.listing);
-            let verdict = judge(&waiting.listing, &photos, &self.context).verdict;
+            let verdict = self.judge(&waiting.listing, &photos);
             let n_missing = verdict.missing.iter().filter(|missing| is_passing(missing)).count();
             if n_missing != waiting.n_missing {
                 self.again(&id, waiting.listing, photos, false);

@@ -6,8 +6,7 @@ use touchstone_kafka::{Record, Sender, Settings, submit_catalog};
 use touchstone_pipeline::{PhotoInput, judge};
 use touchstone_testkit::{KafkaCluster, wait_until};
 use touchstone_types::{
-    CatalogKey, CatalogRecord, Decision, Evidence, Flag, Listing, ListingId, Reason, ReviewDecision, Ruling,
-    Verdict, flag_id,
+    CatalogKey, CatalogRecord, Decision, Evidence, Flag, Listing, Reason, Ruling, Verdict,
 };
 
 use super::market::{self, Offer};
@@ -44,17 +43,30 @@ impl Single {
         submit_catalog(&stage.settings, catalog.records())?;
         let settings = Settings::from_toml(&stage.toml(more))?;
         let worker = Worker::start(&settings, market::judging());
+        let stage = Stage { settings };
         Ok(Self { stage, catalog, worker, n_sent: 0 })
     }
 
     /// Sends messages on one listing and waits until they are done.
     pub(crate) fn send(&mut self, id: &str, values: &[Option<Vec<u8>>]) -> Result<()> {
+        self.post(id, values)?;
+        self.wait_sent(0)
+    }
+
+    /// Sends messages on one listing.
+    pub(crate) fn post(&mut self, id: &str, values: &[Option<Vec<u8>>]) -> Result<()> {
         let mut sender = Sender::new(&self.stage.settings)?;
         for value in values {
             let topic = &self.stage.topics().listings;
             sender.record(topic, Some(id.as_bytes()), value.as_deref(), &Vec::new())?;
         }
         self.n_sent += sender.finish()?;
+        Ok(())
+    }
+
+    /// Waits until so many more messages are done.
+    pub(crate) fn wait_sent(&mut self, n_sent: usize) -> Result<()> {
+        self.n_sent += n_sent;
         let report = self.stage.wait_done(self.n_sent, LIMIT)?;
         ensure!(report.violations.is_empty(), "{report:?}");
         Ok(())
@@ -80,18 +92,7 @@ impl Single {
 
     /// A ruling on one version of a listing of the market.
     pub(crate) fn rule(&self, id: &str, version: u64, revision: u64, ruling: Ruling) -> Result<()> {
-        let listing_id = ListingId::new(id)?;
-        let ruling = ReviewDecision {
-            flag_id: flag_id("example", &listing_id, version),
-            revision,
-            listing_id,
-            listing_version: version,
-            ruling,
-            reason: None,
-            reviewer: Some("R-1".into()),
-            decided_at: None,
-            note: None,
-        };
+        let ruling = market::ruling(id, (version, revision), ruling);
         let mut sender = Sender::new(&self.stage.settings)?;
         let (topic, value) = (&self.stage.topics().decisions, ruling.to_json());
         sender.record(topic, Some(id.as_bytes()), Some(value.as_bytes()), &Vec::new())?;
