@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use touchstone_pipeline::foundations;
 use touchstone_types::{Listing, ListingId, ReviewDecision, Verdict};
 
 use crate::Error;
 use crate::board::BurstItem;
+use crate::clock::now_ms;
 use crate::dead_letter::{Rejection, dead_letter};
 use crate::headers::{self, RecordKind};
 use crate::metrics::{LifeEvent, Metrics};
@@ -82,9 +83,9 @@ impl Book {
     ) -> Result<Prepared, StateError> {
         let outcome = &*item.outcome;
         match &outcome.work {
-            Work::Done => Ok(Prepared {
+            Work::DeadLetter(reason) => Ok(Prepared {
                 records: outcome.records.clone(),
-                ending: Some(outcome.ending),
+                ending: Some(Ending::DeadLetter(reason)),
                 ..Prepared::default()
             }),
             Work::Dropped => Ok(Prepared { events: vec![LifeEvent::RecheckDropped], ..Prepared::default() }),
@@ -141,7 +142,7 @@ impl Book {
             return Ok(Prepared { records: vec![letter], ending, ..Prepared::default() });
         };
         let verdict = (current.bench.judge)(&listing, &[]).verdict;
-        let case = Case { verdict, listing, photos: Vec::new(), kept: Vec::new() };
+        let case = Case { verdict, listing, kept: Vec::new() };
         self.judged(item, &case, Cause::Listing, current, overlay)
     }
 
@@ -322,7 +323,7 @@ impl Book {
     }
 }
 
-/// Whether the records that a flag stands on are still in the catalog: those of its brand.
+/// Whether every catalog record that a flag stands on is still there.
 fn stands(verdict: &Verdict, current: &CurrentBench) -> bool {
     foundations(verdict).iter().all(|key| (current.bench.is_live)(key))
 }
@@ -356,9 +357,4 @@ fn removed_listing(id: &ListingId, prior: &Entry) -> Option<Listing> {
         "title": id.as_str(), "seller": {"seller_id": prior.seller_id},
     });
     Listing::from_json(json.to_string().as_bytes()).ok()
-}
-
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -390,7 +390,11 @@ fn apply(judging: &mut dyn Judging, message: &BorrowedMessage<'_>) -> Option<Cat
     }
 }
 
-fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(CatalogKey, Option<CatalogRecord>), String> {
+/// A record of the catalog topic: its key and, unless it withdraws that, what it says. An error says what is wrong with it.
+pub(crate) fn read(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(CatalogKey, Option<CatalogRecord>), String> {
     let text = std::str::from_utf8(key.unwrap_or_default()).map_err(|_| "the key is not UTF-8")?;
     let key = CatalogKey::parse(text).ok_or("the key is of none of the four forms")?;
     let Some(value) = value else { return Ok((key, None)) };

@@ -20,7 +20,7 @@ use crate::failpoint;
 use crate::group::GroupConsumer;
 use crate::health::Pulse;
 use crate::metrics::{Metrics, Stage, TransactionEnd};
-use crate::outcome::{Ending, Found, Outcome, OutputTopic, Work};
+use crate::outcome::{Found, Outcome, OutputTopic, Work};
 use crate::producer::{Failures, StepError, TransactionalProducer, is_denial, is_passing, is_refusal};
 use crate::settings::TopicNames;
 use crate::stage::Desk;
@@ -278,7 +278,7 @@ impl Committer {
             item.outcome = Arc::new(Outcome::nothing(origin));
             return Ok(());
         }
-        if matches!(old.work, Work::Done) {
+        if matches!(old.work, Work::DeadLetter(_)) {
             return Err(CommitterEnd::Failed(Error::kafka("write a dead letter")(source)));
         }
         tracing::warn!(source = %origin.source, reason = refused.word(), "dead letter");
@@ -286,8 +286,7 @@ impl Committer {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner).clone();
         window.count(Some(refused.word())).map_err(CommitterEnd::Failed)?;
         let letter = dead_letter(old.raw.clone(), &origin, &refused, self.desk.max_record_bytes.dead_letters);
-        let ending = Ending::DeadLetter(refused.word());
-        let found = Found { records: vec![letter], ending, work: Work::Done };
+        let found = Found { records: vec![letter], work: Work::DeadLetter(refused.word()) };
         item.outcome = Arc::new(Outcome::new(found, origin, old.received, RawInput::default(), None));
         Ok(())
     }

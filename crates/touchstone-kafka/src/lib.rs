@@ -50,6 +50,7 @@ mod book;
 mod catalog_follower;
 mod checksum;
 mod client;
+mod clock;
 mod committer;
 mod dead_letter;
 pub mod dlq;

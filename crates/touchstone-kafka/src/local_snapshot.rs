@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rdkafka::ClientConfig;
@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::checksum;
 use crate::client::{LogContext, REQUEST_TIMEOUT};
+use crate::clock::now_ms;
 use crate::judging::{Judging, Save};
 use crate::whole_file;
 
@@ -70,7 +71,7 @@ struct Stamp {
     cluster_id: String,
     topic: String,
     /// Until when it was all that the topic held: Unix time in milliseconds.
-    right_ms: u64,
+    right_ms: i64,
     file: String,
     marks: BTreeMap<i32, Mark>,
 }
@@ -130,7 +131,7 @@ impl LocalSnapshot {
         Ok(marks)
     }
 
-    fn check(&self, stamp: &Stamp, now_ms: u64) -> Result<(), String> {
+    fn check(&self, stamp: &Stamp, now_ms: i64) -> Result<(), String> {
         let age = Duration::from_millis(now_ms.abs_diff(stamp.right_ms));
         if stamp.engine != ENGINE {
             Err(format!("it was written by version {}, this is {ENGINE}", stamp.engine))
@@ -262,11 +263,6 @@ pub(crate) fn are_there(
         }
     }
     Ok(())
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

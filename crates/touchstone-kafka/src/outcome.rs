@@ -45,7 +45,7 @@ impl OutputRecord {
 /// to 21 for the record, rounded up.
 const RECORD_OVERHEAD: usize = 128;
 
-/// What the metrics call it.
+/// What became of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Judged(Decision),
@@ -74,8 +74,8 @@ impl Ending {
 /// What is still to be settled with what is remembered of the listing.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// Nothing: the records are what is written.
-    Done,
+    /// Nothing: the input cannot be judged for this reason, a word, and its record is a dead letter.
+    DeadLetter(&'static str),
     /// A listing was judged; the records are right if nothing is remembered of it.
     Judged { case: Box<Case>, cause: Cause, current: Arc<CurrentBench> },
     /// A message without a value: the listing was removed.
@@ -92,7 +92,6 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) records: Vec<OutputRecord>,
-    pub(crate) ending: Ending,
     pub(crate) work: Work,
     pub(crate) origin: Origin,
     /// The sum over the records.
@@ -113,23 +112,27 @@ impl Outcome {
         raw: RawInput,
         charge: Option<Charge>,
     ) -> Self {
-        let Found { records, ending, work } = found;
+        let Found { records, work } = found;
         let bytes: usize = records.iter().map(OutputRecord::bytes).sum();
         let charge = charge.map(|mut charge| {
             // What was found is held twice until it is settled: as values, and as the records that are most likely written.
             charge.becomes(2 * bytes + raw.bytes());
             charge
         });
-        Self { records, ending, work, origin, bytes, received, raw, _charge: charge }
+        Self { records, work, origin, bytes, received, raw, _charge: charge }
+    }
+
+    /// Work from beside the listings, for which `source` is the cause.
+    pub(crate) fn beside(work: Work, source: Source, current: &CurrentBench, charge: Option<Charge>) -> Self {
+        let catalog_offsets = Arc::clone(&current.catalog_offsets);
+        let origin = Origin { source, catalog_offsets, trace: HeaderList::new() };
+        let found = Found { records: Vec::new(), work };
+        Self::new(found, origin, Instant::now(), RawInput::default(), charge)
     }
 
     /// In the place of work from beside the listings that cannot be written.
     pub(crate) fn nothing(origin: Origin) -> Self {
-        let found = Found {
-            records: Vec::new(),
-            ending: Ending::Judged(Decision::Clear),
-            work: Work::Expiry(Vec::new()),
-        };
+        let found = Found { records: Vec::new(), work: Work::Expiry(Vec::new()) };
         Self::new(found, origin, Instant::now(), RawInput::default(), None)
     }
 
@@ -149,10 +152,9 @@ impl Outcome {
     #[cfg(test)]
     pub(crate) fn for_tests(payload: &str) -> Self {
         let bytes = payload.len();
-        let ending = Ending::Judged(Decision::Clear);
         let source = Source { topic: "listings".into(), partition: 0, offset: 0 };
         let origin = Origin { source, catalog_offsets: "".into(), trace: Vec::new() };
-        let found = Found { records: Vec::new(), ending, work: Work::Done };
+        let found = Found { records: Vec::new(), work: Work::DeadLetter("test") };
         let outcome = Self::new(found, origin, Instant::now(), RawInput::default(), None);
         Self { bytes, ..outcome }
     }
@@ -162,7 +164,6 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) records: Vec<OutputRecord>,
-    pub(crate) ending: Ending,
     pub(crate) work: Work,
 }
 

@@ -7,22 +7,23 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use touchstone_types::{Decision, ReviewDecision};
+use touchstone_types::ReviewDecision;
 
 use crate::Error;
 use crate::board::{Lane, Slot};
 use crate::client::{LogContext, REQUEST_TIMEOUT};
+use crate::clock::now_ms;
 use crate::dead_letter::RawInput;
 use crate::gate::Gate;
-use crate::headers::{self, HeaderList, Source};
-use crate::outcome::{Ending, Found, Origin, Outcome, Work};
+use crate::headers::{self, Source};
+use crate::outcome::{Outcome, Work};
 use crate::producer::is_denial;
 use crate::queue::WorkQueue;
 use crate::reader;
@@ -41,6 +42,9 @@ const LOOK_FOR_PARTITIONS: Duration = Duration::from_secs(30);
 
 /// Re-checks that wait for their time take up to so many bytes; above that no more are read until some were done.
 const MAX_WAITING_BYTES: usize = 64 << 20;
+
+/// About what a ruling takes while it waits to be settled.
+const RULING_BYTES: usize = 512;
 
 /// What the sidelines share with the rest of the worker.
 pub(crate) struct SidelineParts {
@@ -225,6 +229,11 @@ impl Sidelines {
     }
 
     fn poll(&mut self) -> Result<(), Error> {
+        if self.parts.gate.is_full() {
+            // What is read must go somewhere; the client library's own queue is bounded.
+            std::thread::sleep(POLL);
+            return Ok(());
+        }
         // A clone of the handle, so that the message does not borrow from what takes it in.
         let consumer = Arc::clone(&self.consumer);
         for n in 0..MAX_POLLED {
@@ -274,23 +283,16 @@ impl Sidelines {
             }
             *next = at.offset + 1;
             let Some(slot) = self.parts.desk.board.side_slot(*partition, lane.epoch) else { continue };
-            let origin = Origin {
-                source: at.clone(),
-                catalog_offsets: Arc::clone(&current.catalog_offsets),
-                trace: HeaderList::new(),
-            };
-            let ending = Ending::Judged(Decision::Clear);
             let work = Work::Ruling(decision.cloned().map(Box::new));
-            let found = Found { records: Vec::new(), ending, work };
-            let outcome = Outcome::new(found, origin, Instant::now(), RawInput::default(), None);
+            let charge = self.parts.gate.enter(RULING_BYTES);
+            let outcome = Outcome::beside(work, at.clone(), &current, Some(charge));
             self.parts.desk.board.complete_side(&slot, outcome);
         }
     }
 
     /// Sends re-checks whose time has come to be judged, as far as there is room.
     fn send_due(&mut self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        let now_ms = now_ms();
         while self.waiting.peek().is_some_and(|Reverse(waiting)| waiting.due_ms <= now_ms) {
             if self.parts.gate.is_full() {
                 return;
@@ -325,16 +327,10 @@ fn recheck(
     let headers = headers::copy(message.headers());
     let number = |name: &str| headers::last(&headers, name).and_then(|text| text.parse::<i64>().ok());
     let payload = message.payload().map(<[u8]>::to_vec);
-    let version = payload.as_deref().and_then(version);
-    let (attempt, revision) = (number(headers::ATTEMPTS), number(headers::REVISION));
-    let token = match (version, attempt, revision) {
-        (Some(version), Some(attempt), Some(revision)) => Token {
-            version,
-            revision: u64::try_from(revision).unwrap_or(0),
-            attempt: u32::try_from(attempt).unwrap_or(0),
-        },
-        // No listing waits for it, so it will be dropped.
-        _ => Token { version: 0, revision: 0, attempt: 0 },
+    // Where a number is missing no listing waits for it, so it will be dropped.
+    let token = Token {
+        revision: number(headers::REVISION).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+        attempt: number(headers::ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
     };
     let due_ms = number(headers::DUE).unwrap_or(0);
     let payload_bytes = message.payload_len();
@@ -342,11 +338,6 @@ fn recheck(
     let raw =
         RawInput { key, payload, payload_bytes, timestamp_ms: message.timestamp().to_millis(), headers };
     Some(Waiting { due_ms, offset, input: Box::new(Pending { slot, source, raw, token }) })
-}
-
-/// The version that a listing's JSON names.
-fn version(payload: &[u8]) -> Option<u64> {
-    touchstone_types::Listing::from_json(payload).ok().map(|listing| listing.version)
 }
 
 fn read_ruling(message: &BorrowedMessage<'_>) -> (Source, Option<ReviewDecision>) {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use touchstone_image_hash::DecodeLimits;
 use touchstone_pipeline::Judgement;
-use touchstone_types::{Decision, Flag, KeptPhoto, Listing, ListingId, ListingStatus};
+use touchstone_types::{Flag, KeptPhoto, Listing, ListingId, ListingStatus};
 
 use crate::board::{Board, Slot};
 use crate::dead_letter::{RawInput, Rejection, dead_letter};
@@ -16,7 +16,7 @@ use crate::gate::Charge;
 use crate::headers::{HeaderList, RecordKind, Source, TRACE};
 use crate::judging::Bench;
 use crate::metrics::{Metrics, Stage};
-use crate::outcome::{Ending, Found, Origin, Outcome, OutputTopic, Work, verdict_records};
+use crate::outcome::{Found, Origin, Outcome, OutputTopic, Work, verdict_records};
 use crate::photos::{Fetched, Photographer, photo_inputs, to_fetch};
 use crate::queue::WorkQueue;
 use crate::state::{Case, Cause, Token};
@@ -147,7 +147,7 @@ impl Stages {
         let id = key.and_then(|key| ListingId::new(key).ok());
         let listing_id = id.filter(|_| self.null_is_removed).ok_or(Rejection::NullValue)?;
         let work = Work::Null { listing_id, current: Arc::clone(current) };
-        Ok(Step::Done(Found { records: Vec::new(), ending: Ending::Judged(Decision::Clear), work }))
+        Ok(Step::Done(Found { records: Vec::new(), work }))
     }
 
     fn judge(
@@ -173,23 +173,14 @@ impl Stages {
             return;
         }
         let current = self.bench.load_full();
-        let source = current.last_record.clone();
-        let origin = Origin {
-            source,
-            catalog_offsets: Arc::clone(&current.catalog_offsets),
-            trace: HeaderList::new(),
-        };
         let started = Instant::now();
         let judge = || (current.bench.again)(&flag, &kept);
         let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else { return };
-        let (verdict, photos) = (judgement.verdict, flag.photos().to_vec());
-        let case = Case { verdict, listing: flag.listing().clone(), photos, kept };
-        let ending = Ending::Judged(case.verdict.decision);
-        let work = Work::Judged { case: Box::new(case), cause: Cause::Sweep(token), current };
+        let case = Case { verdict: judgement.verdict, listing: flag.listing().clone(), kept };
+        let (cause, source) = (Cause::Sweep(token), current.last_record.clone());
+        let work = Work::Judged { case: Box::new(case), cause, current: Arc::clone(&current) };
         self.metrics.stage(Stage::Judge, started.elapsed());
-        let found = Found { records: Vec::new(), ending, work };
-        let outcome = Outcome::new(found, origin, started, RawInput::default(), Some(charge));
-        desk.board.complete_side(&slot, outcome);
+        desk.board.complete_side(&slot, Outcome::beside(work, source, &current, Some(charge)));
     }
 
     /// Fetches photos on the runtime, and puts the listing back into the queue when they are there or late.
@@ -222,14 +213,13 @@ impl Stages {
         // What was wrong may quote the listing, so the log has only the word; the dead letter has the rest.
         let reason = rejection.word();
         tracing::warn!(source = %origin.source, reason, "dead letter");
-        let ending = Ending::DeadLetter(reason);
         if let Cause::Recheck(_) = input.cause {
             // Its listing has its verdict already, which stands.
-            return complete(input, origin, Found { records: Vec::new(), ending, work: Work::Dropped });
+            return complete(input, origin, Found { records: Vec::new(), work: Work::Dropped });
         }
         let raw = std::mem::take(&mut input.raw);
         let record = dead_letter(raw, &origin, rejection, input.desk.max_record_bytes.dead_letters);
-        complete(input, origin, Found { records: vec![record], ending, work: Work::Done });
+        complete(input, origin, Found { records: vec![record], work: Work::DeadLetter(reason) });
     }
 }
 
@@ -242,16 +232,15 @@ fn found(
     cause: Cause,
 ) -> Found {
     let flag = judgement.flag(&listing);
-    let Judgement { verdict, photos, kept, .. } = judgement;
+    let Judgement { verdict, kept, .. } = judgement;
     let kept = if flag.is_some() { kept } else { Vec::new() };
     let records = verdict_records(&verdict, flag.as_ref(), origin, RecordKind::Verdict);
     let listing = match flag {
         Some(flag) => flag.listing().clone(),
         None => without_pictures(listing),
     };
-    let ending = Ending::Judged(verdict.decision);
-    let case = Box::new(Case { verdict, listing, photos, kept });
-    Found { records, ending, work: Work::Judged { case, cause, current: Arc::clone(current) } }
+    let case = Box::new(Case { verdict, listing, kept });
+    Found { records, work: Work::Judged { case, cause, current: Arc::clone(current) } }
 }
 
 fn without_pictures(mut listing: Listing) -> Listing {

@@ -17,8 +17,7 @@ mod restore;
 mod settle;
 mod shelf;
 
-pub(crate) use entry::Entry;
-pub(crate) use entry::Waiting;
+pub(crate) use entry::{Entry, Waiting};
 pub(crate) use restore::{Request, Restorer};
 pub(crate) use settle::{Case, Cause, Rules, Settled, Spoken, Token, settle, settle_ruling};
 pub(crate) use shelf::{
@@ -39,14 +38,4 @@ pub enum StateError {
     /// The local copy cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl StateError {
-    fn entry(error: serde_json::Error) -> Self {
-        Self::Entry(error)
-    }
-
-    fn flag(error: touchstone_types::ParseError) -> Self {
-        Self::Flag(error)
-    }
 }

@@ -11,12 +11,10 @@ use touchstone_types::ListingId;
 use crate::Error;
 use crate::book::Book;
 use crate::catalog_follower::News;
-use crate::dead_letter::RawInput;
 use crate::gate::Gate;
-use crate::headers::HeaderList;
 use crate::health::Health;
 use crate::metrics::{Metrics, Remembered};
-use crate::outcome::{Ending, Found, Origin, Outcome, Work};
+use crate::outcome::{Outcome, Work};
 use crate::queue::WorkQueue;
 use crate::stage::{Again, CurrentBench, Desk, Task};
 use crate::state::{Open, hash_of, hash_of_record};
@@ -209,13 +207,8 @@ impl Sweeper {
             .collect();
         if let Some(slot) = desk.board.side_slot(partition, held.epoch).filter(|_| !ids.is_empty()) {
             let current = self.parts.bench.load();
-            let catalog_offsets = Arc::clone(&current.catalog_offsets);
-            let origin =
-                Origin { source: current.last_record.clone(), catalog_offsets, trace: HeaderList::new() };
-            let ending = Ending::Judged(touchstone_types::Decision::Clear);
-            let found = Found { records: Vec::new(), ending, work: Work::Expiry(ids) };
-            let outcome = Outcome::new(found, origin, Instant::now(), RawInput::default(), None);
-            desk.board.complete_side(&slot, outcome);
+            let source = current.last_record.clone();
+            desk.board.complete_side(&slot, Outcome::beside(Work::Expiry(ids), source, &current, None));
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use touchstone_image_hash::{MatchSettings, Photo};
 use touchstone_text::TextFindings;
 use touchstone_types::{
-    CatalogKey, Completeness, Decision, Evidence, Flag, JudgedPhoto, KeptPhoto, Listing, ListingStatus,
-    Missing, PhotoFailure, PhotoMatch, PhotoSearch, Probability, ProductMatch, Reason, Verdict, flag_id,
+    CatalogKey, Completeness, Decision, Evidence, Flag, KeptPhoto, Listing, ListingStatus, Missing,
+    PhotoFailure, PhotoMatch, PhotoSearch, Probability, ProductMatch, Reason, Verdict, flag_id,
 };
 
 use crate::authorisation::{Authorisation, authorisation};
@@ -30,9 +30,7 @@ pub type PhotoInput = Result<Photo, PhotoFailure>;
 pub struct Judgement {
     /// The verdict; `revision` is 1.
     pub verdict: Verdict,
-    /// The photos that were judged.
-    pub photos: Vec<JudgedPhoto>,
-    /// The same with what [`judge_again`](crate::judge_again) needs of them, for whoever keeps a flag.
+    /// The photos that were judged, with what [`judge_again`](crate::judge_again) needs of them.
     pub kept: Vec<KeptPhoto>,
     /// What the classifier read, in the order of [`crate::FEATURES`]; empty for a removed listing.
     pub features: Vec<Option<f64>>,
@@ -45,10 +43,14 @@ impl Judgement {
             return None;
         }
         let mut sha256 = vec![None; listing.images.len()];
-        for photo in &self.photos {
+        for photo in &self.kept {
             sha256[photo.image_idx] = Some(photo.sha256.clone());
         }
-        Flag::new(self.verdict.clone(), listing.judged(&sha256), self.photos.clone())
+        Flag::new(
+            self.verdict.clone(),
+            listing.judged(&sha256),
+            self.kept.iter().map(KeptPhoto::judged).collect(),
+        )
     }
 }
 
@@ -68,7 +70,7 @@ pub(crate) fn judge_seen(
 ) -> Judgement {
     if listing.status == ListingStatus::Removed {
         let verdict = removed(listing, context);
-        return Judgement { verdict, photos: Vec::new(), kept: Vec::new(), features: Vec::new() };
+        return Judgement { verdict, kept: Vec::new(), features: Vec::new() };
     }
     let text = text_findings(listing, context);
     let seen = look(&text);
@@ -84,12 +86,7 @@ pub(crate) fn judge_seen(
         .unwrap_or_else(nothing_found);
     let features = conclusion.features.clone();
     let verdict = case.verdict(conclusion, &text);
-    Judgement {
-        verdict,
-        photos: seen.photos.iter().map(KeptPhoto::judged).collect(),
-        kept: seen.photos,
-        features,
-    }
+    Judgement { verdict, kept: seen.photos, features }
 }
 
 /// What the photos showed.

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use touchstone_types::{Bank, CatalogRecord, Evidence, Flag, PhotoFeatures, Ruling, wire};
+use serde::Serialize;
+use serde_json::json;
+use touchstone_types::{Bank, CatalogRecord, Evidence, Flag, KeptPhoto, PhotoFeatures, Ruling, wire};
 
 use super::Unreadable;
 use super::rulings::{Ruled, Rulings};
 use crate::reader::Record;
+use crate::state::{Entry, StateError};
 
 /// A known fake that a person may approve, as one line of the file: `catalog submit` sends the record of lines in which
 /// `approved_by` names somebody.
@@ -55,8 +56,7 @@ pub struct ProposedPhoto {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// SHA-256 of its bytes, 64 hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
+    pub sha256: String,
 }
 
 /// A photo that is not proposed.
@@ -136,17 +136,17 @@ impl Fakes {
     pub(super) fn finish(mut self) -> FakesExport {
         let mut proposals: BTreeMap<String, Proposal> = BTreeMap::new();
         for (_, record) in std::mem::take(&mut self.entries) {
-            let entry = match Entry::read(&record) {
-                Ok(Some(entry)) => entry,
+            let (flag, photos) = match open_flag(&record) {
+                Ok(Some(open)) => open,
                 Ok(None) => continue,
-                Err(problem) => {
-                    self.unreadable.push(Unreadable { at: record.at, problem });
+                Err(error) => {
+                    self.unreadable.push(Unreadable { at: record.at, problem: error.to_string() });
                     continue;
                 }
             };
-            let id = entry.flag.verdict().flag_id.to_string();
+            let id = flag.verdict().flag_id.to_string();
             let Some(ruled) = self.upheld.remove(&id) else { continue };
-            match proposal(&entry, &ruled) {
+            match proposal(&flag, &photos, &ruled) {
                 Ok(Some(proposal)) => {
                     self.counts.title_only += usize::from(proposal.because.photos.is_empty());
                     self.counts.left_out += proposal.because.left_out.len();
@@ -166,51 +166,27 @@ impl Fakes {
     }
 }
 
-/// What is read of an entry of the state.
-struct Entry {
-    flag: Flag,
-    photos: Vec<KeptPhoto>,
+/// The open flag of a record of the state with its photos; `None` where no flag is open.
+fn open_flag(record: &Record) -> Result<Option<(Flag, Vec<KeptPhoto>)>, StateError> {
+    let entry = Entry::from_json(record.value.as_deref().unwrap_or_default())?;
+    let photos = entry.photos()?;
+    Ok(entry.flag()?.map(|flag| (flag, photos)))
 }
 
-/// A photo as the state keeps it.
-#[derive(Deserialize)]
-struct KeptPhoto {
-    image: usize,
-    #[serde(default)]
-    sha256: Option<String>,
-    /// As in the catalog, which reads and checks them.
-    features: Value,
-}
-
-impl Entry {
-    /// The open flag with its photos; `None` where no flag is open.
-    fn read(record: &Record) -> Result<Option<Self>, String> {
-        let value = record.value.as_deref().unwrap_or_default();
-        // A map and not a form of its own: serde would take an array for that.
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(value).map_err(|error| error.to_string())?;
-        let flag = fields.remove("flag").filter(|flag| !flag.is_null());
-        let Some(flag) = flag else { return Ok(None) };
-        let flag = Flag::from_json(flag.to_string().as_bytes()).map_err(|error| format!("flag: {error}"))?;
-        let photos = fields.remove("features").unwrap_or_else(|| Value::Array(Vec::new()));
-        let photos = serde_json::from_value(photos).map_err(|error| format!("features: {error}"))?;
-        Ok(Some(Self { flag, photos }))
-    }
-}
-
-/// The proposal for an open flag; `None` where it concerns no brand. An error where a photo's features cannot be read.
-fn proposal(entry: &Entry, ruled: &Ruled) -> Result<Option<Proposal>, String> {
-    let (verdict, listing) = (entry.flag.verdict(), entry.flag.listing());
+/// The proposal for an open flag; `None` where it concerns no brand. An error where the catalog would not take it.
+fn proposal(flag: &Flag, kept: &[KeptPhoto], ruled: &Ruled) -> Result<Option<Proposal>, String> {
+    let (verdict, listing) = (flag.verdict(), flag.listing());
     let Some(brand) = &verdict.brand_id else { return Ok(None) };
     let (mut images, mut photos, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-    for kept in &entry.photos {
-        if let Some(why) = why_left_out(kept, &verdict.evidence) {
-            left_out.push(LeftOut { image: kept.image, why });
+    for photo in kept {
+        let image = photo.image_idx;
+        if let Some(why) = why_left_out(photo, &verdict.evidence) {
+            left_out.push(LeftOut { image, why });
             continue;
         }
-        let url = listing.images.get(kept.image).and_then(|image| image.url.clone());
-        photos.push(ProposedPhoto { image: kept.image, url, sha256: kept.sha256.clone() });
-        images.push(json!({ "features": kept.features }));
+        let url = listing.images.get(image).and_then(|image| image.url.clone());
+        photos.push(ProposedPhoto { image, url, sha256: photo.sha256.clone() });
+        images.push(json!({ "features": wire::Features::from(&photo.features) }));
     }
     let day = ruled.decision.decided_at.map(|time| format!(" on {}", time.strftime("%Y-%m-%d")));
     let note = format!(
@@ -243,7 +219,7 @@ fn proposal(entry: &Entry, ruled: &Ruled) -> Result<Option<Proposal>, String> {
 /// fake is in the bank already, and features of another version cannot be searched.
 fn why_left_out(kept: &KeptPhoto, evidence: &[Evidence]) -> Option<String> {
     let matched = evidence.iter().filter_map(|piece| match piece {
-        Evidence::PhotoMatch(found) if found.image_idx == kept.image => Some(found),
+        Evidence::PhotoMatch(found) if found.image_idx == kept.image_idx => Some(found),
         _ => None,
     });
     // Of several matches the one that would do most harm.
@@ -255,15 +231,16 @@ fn why_left_out(kept: &KeptPhoto, evidence: &[Evidence]) -> Option<String> {
     if let Some(found) = severest {
         return Some(format!("it matches the {} photo {}", found.bank, found.reference));
     }
-    let version = kept.features["version"].as_u64();
-    (version != Some(u64::from(PhotoFeatures::VERSION))).then(|| {
-        let found = version.map_or("no version".to_owned(), |version| format!("version {version}"));
-        format!("its features are of {found}, this build needs {}", PhotoFeatures::VERSION)
+    let version = kept.features.version;
+    (version != PhotoFeatures::VERSION).then(|| {
+        format!("its features are of version {version}, this build needs {}", PhotoFeatures::VERSION)
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::testing::{flag, flag_of, record, ruling};
     use super::*;
 
@@ -276,7 +253,7 @@ mod tests {
     }
 
     fn photo(image: usize, version: u32) -> Value {
-        json!({"image": image, "sha256": "ab".repeat(32), "turned": [],
+        json!({"image": image, "sha256": "ab".repeat(32), "turned": vec!["0".repeat(64); 8],
                "features": {"version": version, "pdq": format!("{image:064x}"), "quality": 97, "detail": "AAEC"}})
     }
 
@@ -286,7 +263,8 @@ mod tests {
     }
 
     fn state(place: &str, listing: &str, flag: Value, photos: Vec<Value>) -> Record {
-        let mut value = json!({"version": 1, "revision": 1, "marketplace": "example"});
+        let mut value =
+            json!({"version": 1, "revision": 1, "marketplace": "example", "seller_id": "S-1", "seen_ms": 0});
         (value["flag"], value["features"]) = (flag, Value::from(photos));
         record(place, listing.as_bytes(), Some(value.to_string()))
     }

@@ -7,6 +7,7 @@ use touchstone_types::{CatalogKey, CatalogRecord, Decision, Flag, Listing, Proba
 use super::Unreadable;
 use super::propensity::{Case, propensity};
 use super::rulings::{Ruled, Rulings, label};
+use crate::catalog_follower;
 use crate::reader::Record;
 
 /// A week in seconds.
@@ -121,23 +122,14 @@ impl Labels {
 
     /// Takes a record of the catalog in; of a repeated key the last counts.
     pub(super) fn catalog(&mut self, record: &Record) {
-        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
-        let Some(key) = key.and_then(CatalogKey::parse) else {
-            let problem = "the key is no catalog key".to_owned();
-            self.unreadable.push(Unreadable { at: record.at.clone(), problem });
-            return;
-        };
-        let Some(value) = &record.value else {
-            self.catalog.remove(&key);
-            return;
-        };
-        match CatalogRecord::from_json(value) {
-            Ok(read) => {
+        match catalog_follower::read(record.key.as_deref(), record.value.as_deref()) {
+            Ok((key, Some(read))) => {
                 self.catalog.insert(key, read);
             }
-            Err(error) => {
-                self.unreadable.push(Unreadable { at: record.at.clone(), problem: error.to_string() });
+            Ok((key, None)) => {
+                self.catalog.remove(&key);
             }
+            Err(problem) => self.unreadable.push(Unreadable { at: record.at.clone(), problem }),
         }
     }
 

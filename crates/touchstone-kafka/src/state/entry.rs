@@ -100,24 +100,24 @@ impl Entry {
 
     /// The open flag.
     pub(crate) fn flag(&self) -> Result<Option<Flag>, StateError> {
-        let read = |json: &RawValue| Flag::from_json(json.get().as_bytes()).map_err(StateError::flag);
+        let read = |json: &RawValue| Flag::from_json(json.get().as_bytes()).map_err(StateError::Flag);
         self.flag.as_deref().map(read).transpose()
     }
 
     /// What the photos of the open flag are judged again from.
     pub(crate) fn photos(&self) -> Result<Vec<KeptPhoto>, StateError> {
         let Some(json) = self.features.as_deref() else { return Ok(Vec::new()) };
-        let kept: Vec<wire::KeptPhoto> = serde_json::from_str(json.get()).map_err(StateError::entry)?;
-        kept.into_iter().map(|photo| KeptPhoto::try_from(photo).map_err(StateError::flag)).collect()
+        let kept: Vec<wire::KeptPhoto> = serde_json::from_str(json.get()).map_err(StateError::Entry)?;
+        kept.into_iter().map(|photo| KeptPhoto::try_from(photo).map_err(StateError::Flag)).collect()
     }
 
     /// Notes that the flag is open, and the kinds of its evidence.
     pub(crate) fn open(&mut self, flag: &Flag, photos: &[KeptPhoto]) -> Result<(), StateError> {
-        self.flag = Some(RawValue::from_string(flag.to_json()).map_err(StateError::entry)?);
+        self.flag = Some(RawValue::from_string(flag.to_json()).map_err(StateError::Entry)?);
         let kept: Vec<wire::KeptPhoto> = photos.iter().map(wire::KeptPhoto::from).collect();
         self.features = match kept.is_empty() {
             true => None,
-            false => Some(serde_json::value::to_raw_value(&kept).map_err(StateError::entry)?),
+            false => Some(serde_json::value::to_raw_value(&kept).map_err(StateError::Entry)?),
         };
         self.note_kinds(flag.verdict());
         Ok(())
@@ -128,7 +128,7 @@ impl Entry {
     }
 
     pub(crate) fn from_json(bytes: &[u8]) -> Result<Self, StateError> {
-        serde_json::from_slice(bytes).map_err(StateError::entry)
+        serde_json::from_slice(bytes).map_err(StateError::Entry)
     }
 
     pub(crate) fn to_json(&self) -> Vec<u8> {

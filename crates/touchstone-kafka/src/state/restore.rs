@@ -20,6 +20,7 @@ use crate::client::{self, LogContext, REQUEST_TIMEOUT};
 use crate::producer::is_denial;
 use crate::settings::Settings;
 use crate::stage::Desk;
+use crate::state_store::Change;
 
 /// So many records are taken in together.
 const BATCH: usize = 10_000;
@@ -84,8 +85,8 @@ impl Restorer {
                 .map_err(self.wrong())?;
         }
         consumer.assign(&assignment).map_err(self.wrong())?;
-        let mut reading: BTreeMap<i32, (PartitionState, Batch)> =
-            wanted.keys().map(|p| (*p, (PartitionState::new(&self.room), Batch::new()))).collect();
+        let mut reading: BTreeMap<i32, (PartitionState, Vec<Change>)> =
+            wanted.keys().map(|p| (*p, (PartitionState::new(&self.room), Vec::new()))).collect();
         let mut last_progress = Instant::now();
         while !reading.is_empty() && !self.desk.board.has_ended() {
             match consumer.poll(Duration::from_millis(50)) {
@@ -127,7 +128,7 @@ impl Restorer {
         Ok(())
     }
 
-    fn load(&self, partition: i32, state: &mut PartitionState, batch: Batch) -> Result<(), Error> {
+    fn load(&self, partition: i32, state: &mut PartitionState, batch: Vec<Change>) -> Result<(), Error> {
         let wrong = |source: StateError| Error::State { topic: self.topic.clone(), partition, source };
         state.load(batch).map_err(wrong)
     }
@@ -195,5 +196,3 @@ impl Restorer {
         Error::kafka(format!("read {}", self.topic))
     }
 }
-
-type Batch = Vec<(Vec<u8>, Option<Vec<u8>>)>;

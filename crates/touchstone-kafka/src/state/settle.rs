@@ -4,8 +4,8 @@
 //! has at most one open flag; revisions of a flag rise by one.
 
 use touchstone_types::{
-    Decision, Evidence, Flag, JudgedPhoto, KeptPhoto, Listing, ListingId, ListingStatus, Missing,
-    PhotoFailure, PhotoUnreachable, Reason, ReviewDecision, Ruling, Verdict, flag_id,
+    Decision, Evidence, Flag, KeptPhoto, Listing, ListingId, ListingStatus, Missing, PhotoFailure,
+    PhotoUnreachable, Reason, ReviewDecision, Ruling, Verdict, flag_id,
 };
 
 use super::StateError;
@@ -19,8 +19,7 @@ pub(crate) struct Case {
     pub(crate) verdict: Verdict,
     /// The listing without inline picture bytes.
     pub(crate) listing: Listing,
-    pub(crate) photos: Vec<JudgedPhoto>,
-    /// What the photos are judged again from, where the verdict is a flag.
+    /// The photos that were judged, where the verdict is a flag.
     pub(crate) kept: Vec<KeptPhoto>,
 }
 
@@ -31,14 +30,13 @@ pub(crate) enum Cause {
     Listing,
     /// A re-check was due.
     Recheck(Token),
-    /// The catalog has changed. The flag was at this version and revision when it was taken up.
+    /// The catalog has changed. The flag was at this revision when it was taken up.
     Sweep(Token),
 }
 
-/// What a re-check or a sweep was begun for: if this is no longer what is remembered, it is out of date.
+/// What a re-check or a sweep of a version was begun for: if this is no longer what is remembered, it is out of date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token {
-    pub(crate) version: u64,
     pub(crate) revision: u64,
     /// Of a re-check: which one, from 1.
     pub(crate) attempt: u32,
@@ -89,7 +87,7 @@ pub(crate) fn settle(
     seen_ms: i64,
     rules: Rules<'_>,
 ) -> Result<Settled, StateError> {
-    if !is_current(prior, cause) {
+    if !is_current(prior, case.verdict.listing_version, cause) {
         return Ok(Settled::default());
     }
     match prior {
@@ -99,15 +97,15 @@ pub(crate) fn settle(
 }
 
 /// Whether what was begun is still wanted.
-fn is_current(prior: Option<&Entry>, cause: Cause) -> bool {
+fn is_current(prior: Option<&Entry>, version: u64, cause: Cause) -> bool {
     match (cause, prior) {
         (Cause::Listing, _) => true,
         (Cause::Recheck(token), Some(prior)) => {
             let waiting = prior.recheck.map(|waiting| (waiting.attempt, waiting.revision));
-            prior.version == token.version && waiting == Some((token.attempt, token.revision))
+            prior.version == version && waiting == Some((token.attempt, token.revision))
         }
         (Cause::Sweep(token), Some(prior)) => {
-            prior.is_open() && (prior.version, prior.revision) == (token.version, token.revision)
+            prior.is_open() && (prior.version, prior.revision) == (version, token.revision)
         }
         (_, None) => false,
     }
@@ -309,7 +307,8 @@ impl<'a> Step<'a> {
         if !verdict.decision.is_flag() {
             return None;
         }
-        Flag::new(verdict.clone(), self.case.listing.clone(), self.case.photos.clone())
+        let photos = self.case.kept.iter().map(KeptPhoto::judged).collect();
+        Flag::new(verdict.clone(), self.case.listing.clone(), photos)
     }
 }
 

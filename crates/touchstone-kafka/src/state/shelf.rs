@@ -13,7 +13,7 @@ use touchstone_types::{CatalogKey, Flag, KeptPhoto};
 use super::StateError;
 use super::entry::Entry;
 use super::settle::Token;
-use crate::state_store::StateStore;
+use crate::state_store::{self, StateStore};
 
 /// The key under which the state topic keeps how far rulings have been taken in. No listing has it: it is not UTF-8.
 pub(crate) const CURSORS_KEY: &[u8] = b"\xFFcursors";
@@ -89,7 +89,7 @@ impl PartitionState {
     /// Takes in records of the state topic, in their order.
     pub(crate) fn load(
         &mut self,
-        records: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
+        records: impl IntoIterator<Item = state_store::Change>,
     ) -> Result<(), StateError> {
         let mut changes = Vec::new();
         for (key, value) in records {
@@ -174,7 +174,7 @@ impl PartitionState {
     pub(crate) fn case(&self, id: &str) -> Result<Option<(Flag, Vec<KeptPhoto>, Token)>, StateError> {
         let Some(entry) = self.entry(id.as_bytes())? else { return Ok(None) };
         let Some(flag) = entry.flag()? else { return Ok(None) };
-        let token = Token { version: entry.version, revision: entry.revision, attempt: 0 };
+        let token = Token { revision: entry.revision, attempt: 0 };
         Ok(Some((flag, entry.photos()?, token)))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
@@ -16,6 +16,7 @@ use super::states::States;
 use crate::Error;
 use crate::checksum::checksum;
 use crate::client::{self, LogContext, REQUEST_TIMEOUT};
+use crate::clock::now_ms;
 use crate::headers::{self, RecordKind, Source};
 use crate::producer::is_denial;
 use crate::reader::{Record, bounds, consumer, partitions, read_topic};
@@ -66,11 +67,6 @@ pub fn read(settings: &Settings) -> Result<Ledger, Error> {
         partition.committed = Some(committed.get(&number).copied().unwrap_or(start));
     }
     Ok(ledger)
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The bounds of a topic that may be missing; `None` also if nothing was ever written to it.

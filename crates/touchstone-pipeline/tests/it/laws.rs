@@ -100,7 +100,7 @@ fn a_removed_listing_is_clear_and_no_stage_runs() {
         listing.status = ListingStatus::Removed;
         let judgement = judge(&listing, &photos, &context);
         assert_eq!(judgement.verdict.decision, Decision::Clear);
-        assert_eq!((judgement.verdict.evidence.len(), judgement.photos.len()), (0, 0));
+        assert_eq!((judgement.verdict.evidence.len(), judgement.kept.len()), (0, 0));
     }
 }
 

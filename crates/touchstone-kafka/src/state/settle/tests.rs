@@ -35,7 +35,7 @@ fn case(version: u64, decision: Decision, reasons: &[Reason]) -> Case {
         versions: Versions { engine: "t".into(), catalog: "c".into(), model: None, policy: "p".into() },
         replaced_by: None,
     };
-    Case { verdict, listing, photos: Vec::new(), kept: Vec::new() }
+    Case { verdict, listing, kept: Vec::new() }
 }
 
 fn flagged(version: u64) -> Case {
@@ -88,12 +88,12 @@ impl Life {
 
     fn sweep(&mut self, case: &Case, stands: &dyn Fn(&Verdict) -> bool) -> Settled {
         let entry = self.entry.as_ref().unwrap();
-        let token = Token { version: entry.version, revision: entry.revision, attempt: 0 };
+        let token = Token { revision: entry.revision, attempt: 0 };
         self.settle(case, Cause::Sweep(token), stands)
     }
 
     fn recheck(&mut self, case: &Case, attempt: u32, revision: u64) -> Settled {
-        let token = Token { version: case.verdict.listing_version, revision, attempt };
+        let token = Token { revision, attempt };
         self.settle(case, Cause::Recheck(token), STANDS)
     }
 
@@ -260,7 +260,7 @@ fn a_sweep_says_nothing_where_nothing_changed() {
 fn a_sweep_of_what_has_changed_meanwhile_is_dropped() {
     let mut life = Life::default();
     life.message(&flagged(1));
-    let token = Token { version: 1, revision: 1, attempt: 0 };
+    let token = Token { revision: 1, attempt: 0 };
     life.message(&flagged(1));
     life.take();
     let settled = life.settle(&flagged(1), Cause::Sweep(token), STANDS);
