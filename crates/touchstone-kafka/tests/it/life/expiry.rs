@@ -3,8 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use touchstone_testkit::wait_until;
 use touchstone_types::{Decision, Reason, Ruling};
 
@@ -19,12 +17,15 @@ async fn a_listing_unheard_of_is_forgotten_unless_it_is_flagged_or_ruled() -> Re
     let recent = Offer::new("EX-recent", 0, &[]).at(5);
     let flagged = Offer::new("EX-flagged", 0, &[Trait::Slang]).at(5);
     let dismissed = Offer::new("EX-dismissed", 1, &[Trait::Slang]).at(5);
-    send_dated(&mut on, &[&flagged, &dismissed], 3)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let long_ago = i64::try_from((now - Duration::from_secs(3 * 86_400)).as_millis())?;
+    on.offer_at(&flagged, long_ago)?;
+    on.offer_at(&dismissed, long_ago)?;
     on.rule("EX-dismissed", 5, 1, Ruling::Dismiss)?;
     on.wait_verdicts("EX-dismissed", 2)?;
-    send_dated(&mut on, &[&recent], 0)?;
+    on.offers(std::slice::from_ref(&recent))?;
     // Last, so that the walk that forgets it has gone past the others.
-    send_dated(&mut on, &[&clean], 3)?;
+    on.offer_at(&clean, long_ago)?;
 
     let forgotten = |id: &str| -> Result<bool> {
         let records = on.stage.records(&on.stage.topics().state)?;
@@ -51,22 +52,4 @@ async fn a_listing_unheard_of_is_forgotten_unless_it_is_flagged_or_ruled() -> Re
         }
     }
     on.stop().await
-}
-
-/// Sends offers as of so many days ago, and waits until they are done.
-fn send_dated(on: &mut Single, offers: &[&Offer], days: u64) -> Result<()> {
-    let kafka = on.stage.settings.kafka()?;
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &kafka.bootstrap_servers)
-        .set("partitioner", "murmur2_random")
-        .create()?;
-    let then = SystemTime::now().duration_since(UNIX_EPOCH)? - Duration::from_secs(days * 86_400);
-    for offer in offers {
-        let json = offer.json();
-        let record = BaseRecord::to(&on.stage.topics().listings).key(&offer.id).payload(&json);
-        let dated = record.timestamp(i64::try_from(then.as_millis())?);
-        producer.send(dated).map_err(|(error, _)| error)?;
-    }
-    producer.flush(Duration::from_secs(20))?;
-    on.wait_sent(offers.len())
 }

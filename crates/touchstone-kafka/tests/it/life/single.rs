@@ -1,8 +1,10 @@
 //! One worker on one node, for tests on single events: what is sent, and every record that comes of it.
 
 use anyhow::{Context as _, Result, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use touchstone_catalog::Catalog;
-use touchstone_kafka::{Record, Sender, Settings, submit_catalog};
+use touchstone_kafka::{Record, Settings, submit_catalog};
 use touchstone_pipeline::{PhotoInput, judge};
 use touchstone_testkit::{KafkaCluster, wait_until};
 use touchstone_types::{
@@ -16,6 +18,7 @@ pub(crate) struct Single {
     pub(crate) stage: Stage,
     pub(crate) catalog: Catalog,
     worker: Worker,
+    producer: BaseProducer,
     n_sent: usize,
 }
 
@@ -44,7 +47,12 @@ impl Single {
         let settings = Settings::from_toml(&stage.toml(more))?;
         let worker = Worker::start(&settings, market::judging());
         let stage = Stage { settings };
-        Ok(Self { stage, catalog, worker, n_sent: 0 })
+        // One for all that is sent, and not idempotent: each of those takes most of a second to begin.
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", &stage.settings.kafka()?.bootstrap_servers)
+            .set("partitioner", "murmur2_random")
+            .create()?;
+        Ok(Self { stage, catalog, worker, producer, n_sent: 0 })
     }
 
     /// Sends messages on one listing and waits until they are done.
@@ -55,17 +63,28 @@ impl Single {
 
     /// Sends messages on one listing.
     pub(crate) fn post(&mut self, id: &str, values: &[Option<Vec<u8>>]) -> Result<()> {
-        let mut sender = Sender::new(&self.stage.settings)?;
         for value in values {
-            let topic = &self.stage.topics().listings;
-            sender.record(topic, Some(id.as_bytes()), value.as_deref(), &Vec::new())?;
+            self.put(&self.stage.topics().listings, id, value.as_deref(), None)?;
         }
-        self.n_sent += sender.finish()?;
-        Ok(())
+        self.n_sent += values.len();
+        Ok(self.producer.flush(LIMIT)?)
     }
 
-    /// Waits until so many more messages are done.
+    /// Sends an offer as of a time, in milliseconds of Unix time, and waits until it is done.
+    pub(crate) fn offer_at(&mut self, offer: &Offer, time_ms: i64) -> Result<()> {
+        self.put(&self.stage.topics().listings, &offer.id, Some(&offer.json()), Some(time_ms))?;
+        self.wait_sent(1)
+    }
+
+    fn put(&self, topic: &str, key: &str, value: Option<&[u8]>, time_ms: Option<i64>) -> Result<()> {
+        let mut record = BaseRecord::to(topic).key(key);
+        (record.payload, record.timestamp) = (value, time_ms);
+        Ok(self.producer.send(record).map_err(|(error, _)| error)?)
+    }
+
+    /// Waits until so many more messages, and all before them, are done.
     pub(crate) fn wait_sent(&mut self, n_sent: usize) -> Result<()> {
+        self.producer.flush(LIMIT)?;
         self.n_sent += n_sent;
         let report = self.stage.wait_done(self.n_sent, LIMIT)?;
         ensure!(report.violations.is_empty(), "{report:?}");
@@ -80,9 +99,10 @@ impl Single {
 
     /// Changes the catalog by one record, in the topic and in the test's own copy.
     pub(crate) fn change(&mut self, key: &CatalogKey, record: Option<&CatalogRecord>) -> Result<()> {
-        let mut sender = Sender::new(&self.stage.settings)?;
-        sender.catalog(key, record)?;
-        sender.finish()?;
+        let json = record.map(CatalogRecord::to_json);
+        let value = json.as_deref().map(str::as_bytes);
+        self.put(&self.stage.topics().catalog, &key.to_string(), value, None)?;
+        self.producer.flush(LIMIT)?;
         match record {
             Some(record) => self.catalog.insert(record.clone()),
             None => self.catalog.remove(key),
@@ -93,11 +113,8 @@ impl Single {
     /// A ruling on one version of a listing of the market.
     pub(crate) fn rule(&self, id: &str, version: u64, revision: u64, ruling: Ruling) -> Result<()> {
         let ruling = market::ruling(id, (version, revision), ruling);
-        let mut sender = Sender::new(&self.stage.settings)?;
-        let (topic, value) = (&self.stage.topics().decisions, ruling.to_json());
-        sender.record(topic, Some(id.as_bytes()), Some(value.as_bytes()), &Vec::new())?;
-        sender.finish()?;
-        Ok(())
+        self.put(&self.stage.topics().decisions, id, Some(ruling.to_json().as_bytes()), None)?;
+        Ok(self.producer.flush(LIMIT)?)
     }
 
     /// The verdicts on a listing in their order.
