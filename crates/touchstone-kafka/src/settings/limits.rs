@@ -20,7 +20,7 @@ pub struct Limits {
     pub dead_letter_limit: usize,
     /// How long the state of a listing without flag or ruling is kept, in days; default 90.
     pub state_days: u32,
-    /// How many open flags a second are judged again after a change of the catalog; default 500.
+    /// How many open flags a second are judged again after a change of the catalog; default 300.
     pub sweep_per_second: u32,
     /// How many listings are in the worker at the same time; default 4096.
     pub max_in_flight: usize,
@@ -51,7 +51,7 @@ impl Default for Limits {
             null_value: NullValue::DeadLetter,
             dead_letter_limit: 500,
             state_days: 90,
-            sweep_per_second: 500,
+            sweep_per_second: 300,
             max_in_flight: 4096,
             max_in_flight_bytes: 64 << 20,
             commit_interval_ms: 50,
