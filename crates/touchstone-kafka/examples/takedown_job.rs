@@ -7,8 +7,13 @@
 //! - It reads committed records only, and of each flag only revisions above the highest that it knows: Kafka may deliver a
 //!   record again, and then nothing happens.
 //! - What was done is in the journal, on the disk, before the record's offset is committed. The journal is the memory; an
-//!   offset only says where to go on reading. In a real job both are one database, which all members of the group share, and
-//!   the marketplace is called with `flag_id` and `revision`, so that it too can tell a call that is repeated.
+//!   offset only says where to go on reading. The marketplace is called before that, see [`act`], with `flag_id` and `revision`, so
+//!   that it can tell a call that is repeated. In a real job the journal is a database which all members of the group share; a file
+//!   is one member's, so it is locked and a second one is refused.
+//! - A flag that is retracted because the marketplace removed the listing is closed, and nothing is restored: often it was this very
+//!   takedown that removed it.
+//! - A listing that workers have forgotten (`state_days` without a message) begins anew at revision 1. A job that outlives that
+//!   forgets closed flags after as long.
 //! - A flag that a newer one supersedes comes as two records next to each other: the retract of the old one, whose
 //!   `replaced_by` names the new one, and the new one. This job restores and takes down again. A smarter one would keep the
 //!   listing down when the record behind such a retract is that takedown.
@@ -22,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Message as _};
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +37,18 @@ struct ReviewRecord {
     listing_id: String,
     flag_id: String,
     revision: u64,
-    /// `takedown`, `review` or `retract`.
-    decision: String,
+    decision: Decision,
+    /// Of a retract: why.
+    reasons: Vec<String>,
+}
+
+/// What a flag says. Another word is an error: whoever does not understand a flag must not act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Decision {
+    Takedown,
+    Review,
+    Retract,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +56,8 @@ struct ReviewRecord {
 enum Deed {
     TakeDown,
     Restore,
+    /// Nothing but to note that the marketplace has removed the listing.
+    Close,
 }
 
 /// One line of the journal.
@@ -49,7 +67,7 @@ struct Act {
     listing_id: String,
     flag_id: String,
     revision: u64,
-    decision: String,
+    decision: Decision,
 }
 
 /// What is known of each flag, by listing and flag.
@@ -67,15 +85,16 @@ struct Known {
 impl Ledger {
     /// Takes in a record; returns what is to be done about it, if anything.
     fn take(&mut self, record: ReviewRecord) -> Option<Act> {
-        let ReviewRecord { listing_id, flag_id, revision, decision } = record;
+        let ReviewRecord { listing_id, flag_id, revision, decision, reasons } = record;
         let known = self.flags.entry((listing_id.clone(), flag_id.clone())).or_default();
         if revision <= known.revision {
             return None;
         }
         let was_down = known.is_down;
-        *known = Known { revision, is_down: decision == "takedown" };
+        *known = Known { revision, is_down: decision == Decision::Takedown };
         let act = match (was_down, known.is_down) {
             (false, true) => Deed::TakeDown,
+            (true, false) if decision == Decision::Retract && reasons == ["removed"] => Deed::Close,
             (true, false) => Deed::Restore,
             _ => return None,
         };
@@ -93,9 +112,10 @@ impl Ledger {
 struct Journal(File);
 
 impl Journal {
-    /// Opens the journal and reads what was done. A line that a crash cut short is cut off: nobody acted on it.
+    /// Opens the journal and reads what was done. A line that a crash cut short is cut off: its act is done again.
     fn open(path: &Path) -> Result<(Self, Ledger)> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.try_lock().with_context(|| format!("{} is another job's", path.display()))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -115,6 +135,13 @@ impl Journal {
         self.0.write_all(line.as_bytes())?;
         Ok(self.0.sync_data()?)
     }
+}
+
+/// Where the marketplace is called. The call comes before the journal and that before the offset, so that a crash anywhere repeats
+/// it rather than leaving it out; the same `flag_id` and `revision` tell the marketplace that it is the same call.
+fn act(act: &Act) -> Result<()> {
+    println!("{}", serde_json::to_string(act)?);
+    Ok(())
 }
 
 fn main() -> Result<()> {
@@ -146,7 +173,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
                 }
                 continue;
             }
-            Some(Err(error)) if error.rdkafka_error_code().is_none() => return Err(error.into()),
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error.into()),
             Some(Err(error)) => {
                 eprint(&error);
                 continue;
@@ -157,9 +184,9 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
         let place = format!("{review}/{}@{}", message.partition(), message.offset());
         let record = serde_json::from_slice(message.payload().unwrap_or_default());
         // Whoever cannot read a flag must not pass over it.
-        if let Some(act) = ledger.take(record.with_context(|| format!("{place} is no flag"))?) {
-            journal.write(&act)?;
-            println!("{}", serde_json::to_string(&act)?);
+        if let Some(deed) = ledger.take(record.with_context(|| format!("{place} is no flag"))?) {
+            act(&deed)?;
+            journal.write(&deed)?;
         }
         consumer.store_offset_from_message(&message)?;
     }
@@ -185,7 +212,7 @@ fn read_arguments(mut words: impl Iterator<Item = String>) -> Result<([String; 4
     if let Some(name) = given.keys().next() {
         bail!("{name} is not an argument of this program");
     }
-    Ok((names, idle.map(Duration::from_secs_f64)))
+    Ok((names, idle.map(Duration::try_from_secs_f64).transpose().context("--until-idle")?))
 }
 
 #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
@@ -203,7 +230,10 @@ mod tests {
             listing_id: "EX-1".into(),
             flag_id: (*flag_id).into(),
             revision: *revision,
-            decision: (*decision).into(),
+            decision: serde_json::from_value((*decision).into()).unwrap(),
+            reasons: vec![
+                if *decision == "retract" { "evidence_changed" } else { "counterfeit_slang" }.into(),
+            ],
         };
         let taken = records.iter().filter_map(|r| ledger.take(record(r)));
         taken.map(|act| (act.act, act.flag_id, act.revision)).collect()
@@ -232,6 +262,20 @@ mod tests {
     }
 
     #[test]
+    fn a_listing_that_the_marketplace_removed_is_not_restored() {
+        let mut ledger = Ledger::default();
+        assert_eq!(acts(&mut ledger, &[("a", 1, "takedown")]), [down("a", 1)]);
+        let gone = ReviewRecord {
+            listing_id: "EX-1".into(),
+            flag_id: "a".into(),
+            revision: 2,
+            decision: Decision::Retract,
+            reasons: vec!["removed".into()],
+        };
+        assert_eq!(ledger.take(gone).unwrap().act, Deed::Close);
+    }
+
+    #[test]
     fn a_flag_that_was_never_acted_on_is_not_undone() {
         assert_eq!(acts(&mut Ledger::default(), &[("a", 1, "review"), ("a", 2, "retract")]), []);
     }
@@ -246,21 +290,23 @@ mod tests {
     fn the_journal_is_the_memory_and_a_torn_line_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        let act = |revision, act, decision: &str| Act {
+        let act = |revision, act, decision| Act {
             act,
             listing_id: "EX-1".into(),
             flag_id: "a".into(),
             revision,
-            decision: decision.into(),
+            decision,
         };
         let (mut journal, _) = Journal::open(&path).unwrap();
-        journal.write(&act(2, Deed::TakeDown, "takedown")).unwrap();
+        journal.write(&act(2, Deed::TakeDown, Decision::Takedown)).unwrap();
+        assert!(Journal::open(&path).is_err(), "two jobs on one journal");
         journal.0.write_all(b"{\"act\":\"res").unwrap();
         drop(journal);
         let (mut journal, mut ledger) = Journal::open(&path).unwrap();
         assert_eq!(acts(&mut ledger, &[("a", 1, "takedown"), ("a", 2, "takedown")]), []);
         assert_eq!(acts(&mut ledger, &[("a", 3, "retract")]), [up("a", 3)]);
-        journal.write(&act(3, Deed::Restore, "retract")).unwrap();
+        journal.write(&act(3, Deed::Restore, Decision::Retract)).unwrap();
+        drop(journal);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
         let (_, mut ledger) = Journal::open(&path).unwrap();
         assert_eq!(acts(&mut ledger, &[("a", 3, "takedown"), ("a", 4, "takedown")]), [down("a", 4)]);

@@ -320,6 +320,11 @@ impl Board {
         self.changed.notify_all();
     }
 
+    /// Whether somebody waits for what is in hand to be committed: no time to begin what can wait.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.lock().flush
+    }
+
     /// Waits until what is ready of these partitions has been committed, at most for `limit`, and gives them up.
     /// What was still being judged becomes void: the next owner judges it.
     pub(crate) fn revoke(&self, partitions: &[i32], limit: Duration) -> bool {

@@ -138,8 +138,11 @@ impl Book {
             let rejection = Rejection::NullValue;
             let letter =
                 dead_letter(outcome.raw.clone(), &outcome.origin, &rejection, self.max_dead_letter_bytes);
-            let ending = Some(Ending::DeadLetter(rejection.word()));
-            return Ok(Prepared { records: vec![letter], ending, ..Prepared::default() });
+            return Ok(Prepared {
+                records: vec![letter],
+                ending: Some(Ending::Unknown),
+                ..Prepared::default()
+            });
         };
         let verdict = (current.bench.judge)(&listing, &[]).verdict;
         let case = Case { verdict, listing, kept: Vec::new() };
@@ -240,14 +243,14 @@ impl Book {
             }
             _ => {}
         }
-        if let (Some(waiting), Some(case)) = (settled.recheck, case) {
+        if let (Some(waiting), Some(case)) = (&settled.recheck, case) {
             prepared.records.push(self.recheck_record(item, case, waiting));
             prepared.events.push(LifeEvent::RecheckWritten);
         }
         prepared
     }
 
-    fn recheck_record(&self, item: &BurstItem, case: &Case, waiting: Waiting) -> OutputRecord {
+    fn recheck_record(&self, item: &BurstItem, case: &Case, waiting: &Waiting) -> OutputRecord {
         let outcome = &*item.outcome;
         let place = usize::try_from(waiting.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let delay = self.recheck_after.get(place).copied().unwrap_or_default();
@@ -351,7 +354,7 @@ fn event(cause: Cause, settled: &Settled) -> Option<LifeEvent> {
 
 /// The listing that a message without a value stands for.
 fn removed_listing(id: &ListingId, prior: &Entry) -> Option<Listing> {
-    let version = if prior.removed { prior.version } else { prior.version + 1 };
+    let version = prior.version.saturating_add(u64::from(!prior.removed));
     let json = serde_json::json!({
         "listing_id": id.as_str(), "version": version, "status": "removed", "marketplace": prior.marketplace,
         "title": id.as_str(), "seller": {"seller_id": prior.seller_id},

@@ -20,7 +20,7 @@ use crate::failpoint;
 use crate::group::GroupConsumer;
 use crate::health::Pulse;
 use crate::metrics::{Metrics, Stage, TransactionEnd};
-use crate::outcome::{Found, Outcome, OutputTopic, Work};
+use crate::outcome::{Found, Outcome, OutputRecord, OutputTopic, Work};
 use crate::producer::{Failures, StepError, TransactionalProducer, is_denial, is_passing, is_refusal};
 use crate::settings::TopicNames;
 use crate::stage::Desk;
@@ -108,7 +108,7 @@ impl Committer {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let endings = prepared.iter().map(|prepared| prepared.ending);
         let too_many = endings.enumerate().find_map(|(place, ending)| {
-            let error = window.count(ending?.dead_letter()).err()?;
+            let error = window.count(ending?.fault()).err()?;
             Some((place, error))
         });
         let (place, error) = too_many?;
@@ -124,6 +124,7 @@ impl Committer {
         loop {
             (burst, _) = self.desk.board.still_owned(burst, || ());
             let mut prepared = self.book.prepare(&burst).map_err(CommitterEnd::Failed)?;
+            keep_within_bytes(&mut burst, &mut prepared);
             let too_many = self.keep_within_limit(&mut burst, &mut prepared);
             if burst.is_empty() {
                 self.desk.board.finish_burst(&[]);
@@ -298,7 +299,7 @@ impl Committer {
         for (item, prepared) in burst.iter().zip(&prepared) {
             let Some(ending) = prepared.ending else { continue };
             // It was seen before that the limit is kept.
-            let _ = window.count(ending.dead_letter());
+            let _ = window.count(ending.fault());
             self.metrics.listing(ending.word());
             if let Some(reason) = ending.dead_letter() {
                 self.metrics.dead_letter(reason);
@@ -333,6 +334,19 @@ impl Committer {
             OutputTopic::State => &self.topics.state,
         }
     }
+}
+
+/// What of a burst goes into one transaction by its bytes: settling may have added to what was counted.
+fn keep_within_bytes(burst: &mut Burst, prepared: &mut Vec<Prepared>) {
+    let mut bytes = 0;
+    let bytes_of = |prepared: &Prepared| prepared.records.iter().map(OutputRecord::bytes).sum::<usize>();
+    let fits = prepared.iter().take_while(|prepared| {
+        bytes += bytes_of(prepared);
+        bytes <= 2 * MAX_BURST_BYTES
+    });
+    let n = fits.count().max(1);
+    burst.truncate(n);
+    prepared.truncate(n);
 }
 
 /// Whether nothing of a burst has to be written: rulings on listings of other partitions.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use touchstone_types::{Decision, Flag, ListingId, ReviewDecision, Verdict};
 
-use crate::dead_letter::RawInput;
+use crate::dead_letter::{RawInput, Rejection};
 use crate::gate::Charge;
 use crate::headers::{self, HeaderList, RecordKind, Source};
 use crate::stage::CurrentBench;
@@ -51,6 +51,8 @@ pub(crate) enum Ending {
     Judged(Decision),
     /// The reason, a word.
     DeadLetter(&'static str),
+    /// The removal of a listing of which nothing is remembered. It makes a dead letter, but nothing is wrong with it.
+    Unknown,
 }
 
 impl Ending {
@@ -59,6 +61,15 @@ impl Ending {
         match self {
             Self::Judged(_) => None,
             Self::DeadLetter(reason) => Some(reason),
+            Self::Unknown => Some(Rejection::NullValue.word()),
+        }
+    }
+
+    /// The reason, if it is a dead letter of which too many stop the worker.
+    pub(crate) const fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Judged(_) | Self::Unknown => None,
+            Self::DeadLetter(reason) => Some(reason),
         }
     }
 
@@ -66,7 +77,7 @@ impl Ending {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Judged(decision) => decision.as_str(),
-            Self::DeadLetter(_) => "dead_letter",
+            Self::DeadLetter(_) | Self::Unknown => "dead_letter",
         }
     }
 }

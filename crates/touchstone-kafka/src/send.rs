@@ -54,11 +54,14 @@ impl Sender {
     /// A sender to the cluster and the topics of the settings.
     ///
     /// # Errors
-    /// No `[kafka]`, or properties that librdkafka refuses.
+    /// No `[kafka]`, properties that librdkafka refuses, or brokers that do not answer within ten seconds.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let config = client::plain_producer(settings.kafka()?);
         let producer = ThreadedProducer::from_config_and_context(&config, FirstFailure::default())
             .map_err(Error::kafka("set up a producer"))?;
+        let addresses = &settings.kafka()?.bootstrap_servers;
+        let answer = producer.client().fetch_metadata(None, client::REQUEST_TIMEOUT);
+        answer.map_err(Error::kafka(format!("reach the brokers at {addresses}")))?;
         let (listings, catalog) = (settings.topics.listings.clone(), settings.topics.catalog.clone());
         Ok(Self { producer, listings, catalog, n_sent: 0 })
     }

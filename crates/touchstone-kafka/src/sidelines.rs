@@ -156,6 +156,8 @@ impl Sidelines {
                 list.add_partition(&self.topics.recheck, *partition);
                 self.lanes.remove(partition);
             }
+            self.waiting.retain(|Reverse(waiting)| !waiting.input.slot.is_void());
+            self.waiting_bytes = self.waiting.iter().map(|Reverse(waiting)| waiting.input.raw.bytes()).sum();
             self.consumer.incremental_unassign(&list).map_err(wrong(&self.topics.recheck))?;
         }
         let new: Vec<Lane> =
@@ -293,6 +295,9 @@ impl Sidelines {
     /// Sends re-checks whose time has come to be judged, as far as there is room.
     fn send_due(&mut self) {
         let now_ms = now_ms();
+        if self.parts.desk.board.is_flushing() {
+            return;
+        }
         while self.waiting.peek().is_some_and(|Reverse(waiting)| waiting.due_ms <= now_ms) {
             if self.parts.gate.is_full() {
                 return;

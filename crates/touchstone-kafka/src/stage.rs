@@ -127,7 +127,7 @@ impl Stages {
     fn start(&self, input: &Input, current: &Arc<CurrentBench>, origin: &Origin) -> Result<Step, Rejection> {
         let started = Instant::now();
         let raw = &input.raw;
-        let Some(payload) = raw.payload.as_deref() else { return self.removal(raw, current) };
+        let Some(payload) = raw.payload.as_deref() else { return self.removal(input, current) };
         if raw.payload_bytes > self.max_listing_bytes {
             let (bytes, max_bytes) = (raw.payload_bytes, self.max_listing_bytes);
             return Err(Rejection::TooLarge { bytes, max_bytes });
@@ -142,10 +142,12 @@ impl Stages {
     }
 
     /// A message without a value. What it means for the listing is settled with what is remembered of it.
-    fn removal(&self, raw: &RawInput, current: &Arc<CurrentBench>) -> Result<Step, Rejection> {
-        let key = raw.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+    fn removal(&self, input: &Input, current: &Arc<CurrentBench>) -> Result<Step, Rejection> {
+        // A re-check repeats a listing; without one it is nothing that this program wrote.
+        let is_message = matches!(input.cause, Cause::Listing);
+        let key = input.raw.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
         let id = key.and_then(|key| ListingId::new(key).ok());
-        let listing_id = id.filter(|_| self.null_is_removed).ok_or(Rejection::NullValue)?;
+        let listing_id = id.filter(|_| self.null_is_removed && is_message).ok_or(Rejection::NullValue)?;
         let work = Work::Null { listing_id, current: Arc::clone(current) };
         Ok(Step::Done(Found { records: Vec::new(), work }))
     }
@@ -166,7 +168,7 @@ impl Stages {
         found
     }
 
-    /// Judges an open flag again. If that panics the flag stands as it is: the next change of the catalog tries again.
+    /// Judges an open flag again. If that panics the flag stands as it is, and is taken up again later.
     fn judge_again(&self, again: Again) {
         let Again { slot, flag, kept, token, charge, desk } = again;
         if slot.is_void() {
@@ -175,7 +177,10 @@ impl Stages {
         let current = self.bench.load_full();
         let started = Instant::now();
         let judge = || (current.bench.again)(&flag, &kept);
-        let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else { return };
+        let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else {
+            tracing::error!(flag = %flag.verdict().flag_id, "judging an open flag again has panicked: it stands as it is");
+            return;
+        };
         let case = Case { verdict: judgement.verdict, listing: flag.listing().clone(), kept };
         let (cause, source) = (Cause::Sweep(token), current.last_record.clone());
         let work = Work::Judged { case: Box::new(case), cause, current: Arc::clone(&current) };
@@ -232,12 +237,14 @@ fn found(
     cause: Cause,
 ) -> Found {
     let flag = judgement.flag(&listing);
+    let judged = if judgement.kept.is_empty() { None } else { Some(judgement.judged(&listing)) };
     let Judgement { verdict, kept, .. } = judgement;
     let kept = if flag.is_some() { kept } else { Vec::new() };
     let records = verdict_records(&verdict, flag.as_ref(), origin, RecordKind::Verdict);
     let listing = match flag {
         Some(flag) => flag.listing().clone(),
-        None => without_pictures(listing),
+        // Named by the hashes of its photos like the listing of a flag, so that an edit of one can be told from none.
+        None => judged.unwrap_or_else(|| without_pictures(listing)),
     };
     let case = Box::new(Case { verdict, listing, kept });
     Found { records, work: Work::Judged { case, cause, current: Arc::clone(current) } }
@@ -264,7 +271,7 @@ fn origin(input: &Input, current: &CurrentBench) -> Origin {
 }
 
 /// Settling can make a record longer: another revision, another reason, what an edit changed.
-const LIFE_BYTES: usize = 32 << 10;
+const LIFE_BYTES: usize = 48 << 10;
 
 /// About what a photo of an open flag takes in the state topic.
 const KEPT_PHOTO_BYTES: usize = 3 << 10;

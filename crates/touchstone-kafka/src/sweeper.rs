@@ -93,6 +93,9 @@ impl Sweeper {
 
     /// Takes up what is due and may be. Returns when to be called again at the latest.
     pub(crate) fn step(&mut self, book: &Book, desk: &Arc<Desk>) -> Result<Duration, Error> {
+        if desk.board.is_flushing() {
+            return Ok(STEP);
+        }
         let current = self.parts.bench.load_full();
         let catalog = if current.bench.catalog.is_empty() { 0 } else { hash_of(&current.bench.catalog) };
         if catalog != self.catalog {

@@ -42,15 +42,17 @@ impl Judgement {
         if !self.verdict.decision.is_flag() {
             return None;
         }
+        let photos = self.kept.iter().map(KeptPhoto::judged).collect();
+        Flag::new(self.verdict.clone(), self.judged(listing), photos)
+    }
+
+    /// The listing that was judged, in the form in which it stands in a flag: see [`Listing::judged`].
+    pub fn judged(&self, listing: &Listing) -> Listing {
         let mut sha256 = vec![None; listing.images.len()];
         for photo in &self.kept {
             sha256[photo.image_idx] = Some(photo.sha256.clone());
         }
-        Flag::new(
-            self.verdict.clone(),
-            listing.judged(&sha256),
-            self.kept.iter().map(KeptPhoto::judged).collect(),
-        )
+        listing.judged(&sha256)
     }
 }
 

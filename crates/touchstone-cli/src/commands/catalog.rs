@@ -1,12 +1,13 @@
 //! `touchstone catalog`: checking feeds, compiling them, and sending them to the topic.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use touchstone_kafka::Sender;
+use touchstone_kafka::{Sender, read_topic};
 use touchstone_types::{CatalogKey, CatalogRecord, PhotoFeatures};
 
 use crate::brokers::BrokerArgs;
@@ -119,12 +120,29 @@ fn submit(files: &[PathBuf], brokers: &BrokerArgs) -> Outcome {
 
 fn withdraw(keys: &[CatalogKey], brokers: &BrokerArgs) -> Outcome {
     let settings = brokers.settings()?;
+    let topic = &settings.topics.catalog;
+    let mut live: BTreeSet<String> = BTreeSet::new();
+    read_topic(&settings, topic, |record| {
+        let key = record.key.map(|key| String::from_utf8_lossy(&key).into_owned()).unwrap_or_default();
+        match record.value {
+            Some(_) => live.insert(key),
+            None => live.remove(&key),
+        };
+    })?;
+    let unknown: Vec<String> =
+        keys.iter().map(CatalogKey::to_string).filter(|key| !live.contains(key)).collect();
+    if !unknown.is_empty() {
+        return Err(anyhow!("{topic} has no {}: nothing was withdrawn", unknown.join(", no ")))
+            .or_bad_input();
+    }
     let mut sender = Sender::new(&settings)?;
     for key in keys {
         sender.catalog(key, None)?;
     }
-    let n = sender.finish()?;
-    say(format!("{n} records withdrawn from {}", settings.topics.catalog));
+    sender.finish()?;
+    for key in keys {
+        say(format!("{key} withdrawn from {topic}"));
+    }
     Ok(End::Done)
 }
 

@@ -49,7 +49,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Propose a known fake for each flag that was upheld and is still open; nothing is sent to Kafka
+    /// Propose a known fake for each flag that was upheld while it was open; nothing is sent to Kafka
     ///
     /// Reads the topics of decisions and of the state to their end and writes one JSON object a line: the record, what it
     /// comes from, and `"approved_by":null`. Look at its photos, write your name there in the lines you approve, and give the
@@ -79,6 +79,8 @@ fn labels(brokers: &BrokerArgs, out: &Path, as_json: bool) -> Outcome {
     if out.exists() && !out.is_dir() {
         return Err(anyhow!("--out {} is a file; name a folder", out.display())).or_bad_input();
     }
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    check_writable(&out.join("labels.csv"))?;
     let LabelsExport { catalog, listings, counts, unreadable } = export::labels(&settings)?;
     let labels = listings.iter().map(label).collect();
     let listings = listings.into_iter().map(|row| row.listing).collect();
@@ -151,14 +153,15 @@ fn fakes(brokers: &BrokerArgs, out: &Path) -> Outcome {
     }
     whole_file::write(out, lines.as_bytes()).with_context(|| format!("cannot write {}", out.display()))?;
     say_unreadable(&found.unreadable);
-    let FakeCounts { rulings, upheld, closed, without_brand, title_only, left_out } = found.counts;
+    let FakeCounts { rulings, upheld, closed, known, without_brand, title_only, left_out } = found.counts;
     let n = found.proposals.len();
     say(format!(
         "{rulings} rulings read, {upheld} flags upheld: {n} known fakes proposed in {}",
         out.display()
     ));
     let remarks = [
-        (closed, "flags are not proposed: they are no longer open"),
+        (closed, "flags are not proposed: they had closed before they were upheld"),
+        (known, "flags are not proposed: their known fake is in the catalog"),
         (without_brand, "flags are not proposed: they concern no brand of the catalog"),
         (left_out, "photos are left out of their proposals, which say why"),
         (title_only, "proposals have no photo left, only a title, which nothing is compared with yet"),
@@ -168,7 +171,7 @@ fn fakes(brokers: &BrokerArgs, out: &Path) -> Outcome {
     }
     if n > 0 {
         say(format!(
-            "nothing counts before a person has approved it: set approved_by to a name in the lines you approve, then `touchstone catalog submit {}`",
+            "nothing counts before a person has approved it: set approved_by to a name in the lines you approve, then `touchstone catalog submit {}` with the same --bootstrap or --config",
             out.display()
         ));
     }

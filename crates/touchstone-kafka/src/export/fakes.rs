@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::json;
-use touchstone_types::{Bank, CatalogRecord, Evidence, Flag, KeptPhoto, PhotoFeatures, Ruling, wire};
+use touchstone_types::{
+    Bank, CatalogKey, CatalogRecord, Evidence, Flag, KeptPhoto, PhotoFeatures, Ruling, wire,
+};
 
 use super::Unreadable;
 use super::rulings::{Ruled, Rulings};
 use crate::reader::Record;
-use crate::state::{Entry, StateError};
+use crate::state::Entry;
 
 /// A known fake that a person may approve, as one line of the file: `catalog submit` sends the record of lines in which
 /// `approved_by` names somebody.
@@ -75,8 +77,10 @@ pub struct FakeCounts {
     pub rulings: usize,
     /// Flags that were upheld.
     pub upheld: usize,
-    /// Of these, those that are no longer open, or at another version of their listing.
+    /// Of these, those that had closed, or were at another version of their listing, before they were upheld.
     pub closed: usize,
+    /// Those of which a known fake is in the catalog already.
+    pub known: usize,
     /// Those that concern no brand.
     pub without_brand: usize,
     /// Proposals with a title and no photo.
@@ -88,7 +92,7 @@ pub struct FakeCounts {
 /// What [`fakes`](super::fakes()) found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FakesExport {
-    /// One for each flag that was upheld and is open, in the order of their identifiers.
+    /// One for each flag that was upheld while it was open, in the order of their identifiers.
     pub proposals: Vec<Proposal>,
     /// How many there are, and of what.
     pub counts: FakeCounts,
@@ -136,27 +140,33 @@ impl Fakes {
     pub(super) fn finish(mut self) -> FakesExport {
         let mut proposals: BTreeMap<String, Proposal> = BTreeMap::new();
         for (_, record) in std::mem::take(&mut self.entries) {
-            let (flag, photos) = match open_flag(&record) {
-                Ok(Some(open)) => open,
-                Ok(None) => continue,
+            let entry = Entry::from_json(record.value.as_deref().unwrap_or_default());
+            let flags = match entry.and_then(|entry| entry.flags()) {
+                Ok(flags) => flags,
                 Err(error) => {
                     self.unreadable.push(Unreadable { at: record.at, problem: error.to_string() });
                     continue;
                 }
             };
-            let id = flag.verdict().flag_id.to_string();
-            let Some(ruled) = self.upheld.remove(&id) else { continue };
-            match proposal(&flag, &photos, &ruled) {
-                Ok(Some(proposal)) => {
-                    self.counts.title_only += usize::from(proposal.because.photos.is_empty());
-                    self.counts.left_out += proposal.because.left_out.len();
-                    proposals.insert(id, proposal);
+            for (flag, photos) in flags {
+                let id = flag.verdict().flag_id.to_string();
+                let Some(ruled) = self.upheld.remove(&id) else { continue };
+                if is_known(&flag) {
+                    self.counts.known += 1;
+                    continue;
                 }
-                Ok(None) => self.counts.without_brand += 1,
-                Err(problem) => self.unreadable.push(Unreadable { at: record.at, problem }),
+                match proposal(&flag, &photos, &ruled) {
+                    Ok(Some(proposal)) => {
+                        self.counts.title_only += usize::from(proposal.because.photos.is_empty());
+                        self.counts.left_out += proposal.because.left_out.len();
+                        proposals.insert(id, proposal);
+                    }
+                    Ok(None) => self.counts.without_brand += 1,
+                    Err(problem) => self.unreadable.push(Unreadable { at: record.at.clone(), problem }),
+                }
             }
         }
-        // What is left was upheld and is not open.
+        // What is left was upheld and had closed before.
         self.counts.closed = self.upheld.len();
         FakesExport {
             proposals: proposals.into_values().collect(),
@@ -166,14 +176,20 @@ impl Fakes {
     }
 }
 
-/// The open flag of a record of the state with its photos; `None` where no flag is open.
-fn open_flag(record: &Record) -> Result<Option<(Flag, Vec<KeptPhoto>)>, StateError> {
-    let entry = Entry::from_json(record.value.as_deref().unwrap_or_default())?;
-    let photos = entry.photos()?;
-    Ok(entry.flag()?.map(|flag| (flag, photos)))
+/// Whether the known fake that was made of a flag is in the catalog already: then its photos match that, and a second proposal
+/// would have none.
+fn is_known(flag: &Flag) -> bool {
+    let id = flag.verdict().flag_id.to_string();
+    let is_own = |piece: &Evidence| match piece {
+        Evidence::PhotoMatch(found) => {
+            matches!(&found.reference.key, CatalogKey::Fake(_, fake) if fake.to_string() == id)
+        }
+        _ => false,
+    };
+    flag.verdict().evidence.iter().any(is_own)
 }
 
-/// The proposal for an open flag; `None` where it concerns no brand. An error where the catalog would not take it.
+/// The proposal for a flag; `None` where it concerns no brand. An error where the catalog would not take it.
 fn proposal(flag: &Flag, kept: &[KeptPhoto], ruled: &Ruled) -> Result<Option<Proposal>, String> {
     let (verdict, listing) = (flag.verdict(), flag.listing());
     let Some(brand) = &verdict.brand_id else { return Ok(None) };
@@ -364,6 +380,22 @@ mod tests {
         let expected = FakeCounts { rulings: 7, upheld: 4, closed: 4, ..FakeCounts::default() };
         assert_eq!((found.proposals, found.counts), (Vec::new(), expected));
         assert_eq!(found.unreadable, []);
+    }
+
+    #[test]
+    fn a_flag_that_closed_after_it_was_upheld_is_proposed_and_one_in_the_catalog_is_not() {
+        let mut closed = json!({"version": 2, "revision": 1, "seller_id": "S-1", "seen_ms": 0});
+        closed["upheld"] = json!({"flag": flag("EX-1", &json!({})), "features": [photo(0, 1)]});
+        let mut known = flag("EX-2", &json!({}));
+        known["evidence"] = json!([matched(0, "fake", &format!("fake/lumora/{}#0", flag_of("EX-2")))]);
+        let states = [
+            record("listings.state/0@0", b"EX-1", Some(closed.to_string())),
+            state("listings.state/0@1", "EX-2", known, vec![photo(0, 1)]),
+        ];
+        let found = exported(&[upheld("EX-1"), upheld("EX-2")], &states);
+        let [proposal] = found.proposals.as_slice() else { panic!("{found:?}") };
+        assert_eq!((proposal.because.listing_id.as_str(), proposal.because.photos.len()), ("EX-1", 1));
+        assert_eq!(found.counts, FakeCounts { rulings: 2, upheld: 2, known: 1, ..FakeCounts::default() });
     }
 
     #[test]

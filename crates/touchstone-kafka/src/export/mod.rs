@@ -46,8 +46,8 @@ pub fn labels(settings: &Settings) -> Result<LabelsExport, Error> {
     Ok(labels.finish())
 }
 
-/// Reads the topics of decisions and of the state to their end, and proposes a known fake for each flag that was upheld and is
-/// still open.
+/// Reads the topics of decisions and of the state to their end, and proposes a known fake for each flag that was upheld while it
+/// was open.
 ///
 /// # Errors
 /// As [`read_topic`].

@@ -35,7 +35,21 @@ pub(crate) struct Entry {
     /// What the photos of the open flag are judged again from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     features: Option<Box<RawValue>>,
+    /// The flag that a person upheld, if it is no longer open: a known fake can be proposed from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upheld: Option<Upheld>,
 }
+
+/// A flag that was upheld, and its photos.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Upheld {
+    flag: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    features: Option<Box<RawValue>>,
+}
+
+/// A longer flag is not kept when it closes, so that it leaves room for another one in the record.
+const MAX_UPHELD_BYTES: usize = 256 << 10;
 
 /// A kind of evidence, and the flag that had it first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,14 +80,14 @@ pub(crate) enum Lasting {
 }
 
 /// A re-check that is under way. A record of the re-check topic that names another one is out of date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Waiting {
     /// From 1.
     pub(crate) attempt: u32,
     /// The revision that was partial.
     pub(crate) revision: u64,
-    /// How many photos it lacked for a passing cause.
-    pub(crate) n_missing: usize,
+    /// The photos that it lacked for a passing cause, by their places in the listing.
+    pub(crate) missing: Vec<usize>,
 }
 
 impl Entry {
@@ -91,6 +105,7 @@ impl Entry {
             recheck: None,
             flag: None,
             features: None,
+            upheld: None,
         }
     }
 
@@ -100,15 +115,32 @@ impl Entry {
 
     /// The open flag.
     pub(crate) fn flag(&self) -> Result<Option<Flag>, StateError> {
-        let read = |json: &RawValue| Flag::from_json(json.get().as_bytes()).map_err(StateError::Flag);
-        self.flag.as_deref().map(read).transpose()
+        self.flag.as_deref().map(flag).transpose()
     }
 
     /// What the photos of the open flag are judged again from.
     pub(crate) fn photos(&self) -> Result<Vec<KeptPhoto>, StateError> {
-        let Some(json) = self.features.as_deref() else { return Ok(Vec::new()) };
-        let kept: Vec<wire::KeptPhoto> = serde_json::from_str(json.get()).map_err(StateError::Entry)?;
-        kept.into_iter().map(|photo| KeptPhoto::try_from(photo).map_err(StateError::Flag)).collect()
+        photos(self.features.as_deref())
+    }
+
+    /// The flags that stand here with their photos: the open one, and one that was upheld and has closed.
+    pub(crate) fn flags(&self) -> Result<Vec<(Flag, Vec<KeptPhoto>)>, StateError> {
+        let open = self.flag.as_deref().map(|json| (json, self.features.as_deref()));
+        let upheld = self.upheld.as_ref().map(|upheld| (&*upheld.flag, upheld.features.as_deref()));
+        let read = |(json, features)| Ok((flag(json)?, photos(features)?));
+        open.into_iter().chain(upheld).map(read).collect()
+    }
+
+    /// Goes on keeping the flag that was upheld, now that this comes after `prior`.
+    pub(crate) fn keep_upheld(&mut self, prior: &Self) {
+        let Some(ruled) = prior.ruling.as_ref().filter(|ruled| ruled.ruling == Lasting::Uphold) else {
+            return;
+        };
+        let is_open = self.is_open() && self.version == ruled.version;
+        let closes = prior.flag.clone().filter(|_| prior.version == ruled.version);
+        let closed = closes.map(|flag| Upheld { flag, features: prior.features.clone() });
+        let is_short = |upheld: &Upheld| upheld.flag.get().len() <= MAX_UPHELD_BYTES;
+        self.upheld = if is_open { None } else { closed.or_else(|| prior.upheld.clone()).filter(is_short) };
     }
 
     /// Notes that the flag is open, and the kinds of its evidence.
@@ -154,6 +186,16 @@ impl Entry {
             }
         }
     }
+}
+
+fn flag(json: &RawValue) -> Result<Flag, StateError> {
+    Flag::from_json(json.get().as_bytes()).map_err(StateError::Flag)
+}
+
+fn photos(json: Option<&RawValue>) -> Result<Vec<KeptPhoto>, StateError> {
+    let Some(json) = json else { return Ok(Vec::new()) };
+    let kept: Vec<wire::KeptPhoto> = serde_json::from_str(json.get()).map_err(StateError::Entry)?;
+    kept.into_iter().map(|photo| KeptPhoto::try_from(photo).map_err(StateError::Flag)).collect()
 }
 
 /// The kinds of evidence that speak against a listing: its reasons but those that are neutral, and the classifier's sum of them.

@@ -22,8 +22,8 @@ use crate::settings::Settings;
 use crate::stage::Desk;
 use crate::state_store::Change;
 
-/// So many records are taken in together.
-const BATCH: usize = 10_000;
+/// Records are taken in together until they have so many bytes.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// An open transaction of a worker that has died is ended by the brokers well within this time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,24 +85,26 @@ impl Restorer {
                 .map_err(self.wrong())?;
         }
         consumer.assign(&assignment).map_err(self.wrong())?;
-        let mut reading: BTreeMap<i32, (PartitionState, Vec<Change>)> =
-            wanted.keys().map(|p| (*p, (PartitionState::new(&self.room), Vec::new()))).collect();
+        let mut reading: BTreeMap<i32, Reading> =
+            wanted.keys().map(|p| (*p, Reading::new(&self.room))).collect();
         let mut last_progress = Instant::now();
         while !reading.is_empty() && !self.desk.board.has_ended() {
             match consumer.poll(Duration::from_millis(50)) {
                 Some(Ok(message)) => {
                     last_progress = Instant::now();
-                    let Some((state, batch)) = reading.get_mut(&message.partition()) else { continue };
+                    let Some(reading) = reading.get_mut(&message.partition()) else { continue };
                     let key = message.key().unwrap_or_default().to_vec();
-                    batch.push((key, message.payload().map(<[u8]>::to_vec)));
-                    if batch.len() >= BATCH {
-                        self.load(message.partition(), state, std::mem::take(batch))?;
+                    reading.bytes += key.len() + message.payload_len();
+                    reading.batch.push((key, message.payload().map(<[u8]>::to_vec)));
+                    if reading.bytes >= BATCH_BYTES {
+                        self.load(message.partition(), reading)?;
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     last_progress = Instant::now();
-                    let Some((mut state, batch)) = reading.remove(&partition) else { continue };
-                    self.load(partition, &mut state, batch)?;
+                    let Some(mut reading) = reading.remove(&partition) else { continue };
+                    self.load(partition, &mut reading)?;
+                    let state = reading.state;
                     let (n_listings, seconds) = (state.len(), started.elapsed().as_secs_f64());
                     let n_open = state.open_flags().len();
                     tracing::info!(partition, n_listings, n_open, seconds, "state restored");
@@ -128,9 +130,10 @@ impl Restorer {
         Ok(())
     }
 
-    fn load(&self, partition: i32, state: &mut PartitionState, batch: Vec<Change>) -> Result<(), Error> {
+    fn load(&self, partition: i32, reading: &mut Reading) -> Result<(), Error> {
         let wrong = |source: StateError| Error::State { topic: self.topic.clone(), partition, source };
-        state.load(batch).map_err(wrong)
+        reading.bytes = 0;
+        reading.state.load(std::mem::take(&mut reading.batch)).map_err(wrong)
     }
 
     /// Waits until nothing is open in these partitions that was begun before now: the last owner's transaction is committed or
@@ -194,5 +197,19 @@ impl Restorer {
 
     fn wrong(&self) -> impl FnOnce(KafkaError) -> Error + use<> {
         Error::kafka(format!("read {}", self.topic))
+    }
+}
+
+/// A partition on the way.
+struct Reading {
+    state: PartitionState,
+    /// What is still to be taken in, and its bytes.
+    batch: Vec<Change>,
+    bytes: usize,
+}
+
+impl Reading {
+    fn new(room: &Room) -> Self {
+        Self { state: PartitionState::new(room), batch: Vec::new(), bytes: 0 }
     }
 }

@@ -101,7 +101,7 @@ fn is_current(prior: Option<&Entry>, version: u64, cause: Cause) -> bool {
     match (cause, prior) {
         (Cause::Listing, _) => true,
         (Cause::Recheck(token), Some(prior)) => {
-            let waiting = prior.recheck.map(|waiting| (waiting.attempt, waiting.revision));
+            let waiting = prior.recheck.as_ref().map(|waiting| (waiting.attempt, waiting.revision));
             prior.version == version && waiting == Some((token.attempt, token.revision))
         }
         (Cause::Sweep(token), Some(prior)) => {
@@ -124,6 +124,7 @@ fn stale(judged: &Verdict) -> Settled {
 }
 
 /// One judgement on its way.
+#[derive(Clone)]
 struct Step<'a> {
     prior: Option<&'a Entry>,
     case: &'a Case,
@@ -150,13 +151,33 @@ impl<'a> Step<'a> {
 
     fn settle(self, seen_ms: i64) -> Result<Settled, StateError> {
         let waiting = self.waiting();
-        if self.is_no_better(waiting) {
-            let mut next = self.prior.cloned();
-            next.iter_mut().for_each(|next| next.recheck = waiting);
-            return Ok(Settled { recheck: waiting, next, ..Settled::default() });
+        if !matches!(self.cause, Cause::Recheck(_)) {
+            return self.conclude(waiting, seen_ms);
         }
+        let before = self.prior.and_then(|prior| prior.recheck.as_ref()).map_or(&[][..], |w| &w.missing);
+        let missing = missing(&self.case.verdict);
+        let has_lost = missing.iter().any(|image| !before.contains(image));
+        if let Some(waiting) = waiting.as_ref().filter(|_| has_lost || missing.len() >= before.len()) {
+            let waiting = Waiting { missing: before.to_vec(), ..waiting.clone() };
+            let mut next = self.prior.cloned();
+            next.iter_mut().for_each(|next| next.recheck = Some(waiting.clone()));
+            return Ok(Settled { recheck: Some(waiting), next, ..Settled::default() });
+        }
+        match (&self.open, self.prior) {
+            // What the photos showed when they could be fetched is not undone by a host that answers no more.
+            (Some(open), Some(prior)) if has_lost => {
+                let (verdict, listing) = (open.verdict().clone(), open.listing().clone());
+                let case = Case { verdict, listing, kept: prior.photos()? };
+                Step { case: &case, ..self.clone() }.conclude(waiting, seen_ms)
+            }
+            _ => self.conclude(waiting, seen_ms),
+        }
+    }
+
+    /// What follows from a judgement that counts.
+    fn conclude(self, waiting: Option<Waiting>, seen_ms: i64) -> Result<Settled, StateError> {
         let mut verdict = self.case.verdict.clone();
-        self.give_up_photos(&mut verdict, waiting);
+        self.give_up_photos(&mut verdict, waiting.as_ref());
         self.dismiss(&mut verdict);
         self.carry(&mut verdict);
         if self.is_confirmed(&verdict) {
@@ -167,14 +188,17 @@ impl<'a> Step<'a> {
         verdict.revision = last + 1 + u64::from(self.is_same && is_taken_back);
         let retract = if is_taken_back { self.retract(&mut verdict) } else { None };
         let waiting = match self.cause {
-            Cause::Sweep(_) => self.prior.and_then(|prior| prior.recheck),
+            Cause::Sweep(_) => self.prior.and_then(|prior| prior.recheck.clone()),
             _ => waiting.map(|waiting| Waiting { revision: verdict.revision, ..waiting }),
         };
         let mut next = self.remembered(&verdict, seen_ms);
-        next.recheck = waiting;
+        next.recheck.clone_from(&waiting);
         let flag = self.flag(&verdict);
         if let Some(flag) = &flag {
             next.open(flag, &self.case.kept)?;
+        }
+        if let Some(prior) = self.prior {
+            next.keep_upheld(prior);
         }
         let recheck = waiting.filter(|_| !matches!(self.cause, Cause::Sweep(_)));
         let is_as_judged = verdict == self.case.verdict;
@@ -189,26 +213,17 @@ impl<'a> Step<'a> {
             Cause::Recheck(token) => token.attempt + 1,
             Cause::Sweep(_) => return None,
         };
-        let n_missing = unreached(&self.case.verdict).count();
+        let missing = missing(&self.case.verdict);
         let revision = match self.cause {
             Cause::Recheck(token) => token.revision,
             _ => 0,
         };
-        (n_missing > 0 && attempt <= self.rules.n_rechecks).then_some(Waiting {
-            attempt,
-            revision,
-            n_missing,
-        })
-    }
-
-    /// Whether a re-check got no more photos than there were, and another one follows.
-    fn is_no_better(&self, waiting: Option<Waiting>) -> bool {
-        let before = self.prior.and_then(|prior| prior.recheck).map(|waiting| waiting.n_missing);
-        matches!(self.cause, Cause::Recheck(_)) && waiting.is_some_and(|w| Some(w.n_missing) >= before)
+        let has_tries = attempt <= self.rules.n_rechecks;
+        (has_tries && !missing.is_empty()).then_some(Waiting { attempt, revision, missing })
     }
 
     /// After the last try it is a fact that a photo cannot be fetched.
-    fn give_up_photos(&self, verdict: &mut Verdict, waiting: Option<Waiting>) {
+    fn give_up_photos(&self, verdict: &mut Verdict, waiting: Option<&Waiting>) {
         if waiting.is_some() || !matches!(self.cause, Cause::Recheck(_)) {
             return;
         }
@@ -228,6 +243,7 @@ impl<'a> Step<'a> {
         if self.case.listing.status == ListingStatus::Active && !stands {
             verdict.decision = Decision::Clear;
             verdict.reasons = vec![Reason::Dismissed];
+            (verdict.row, verdict.priority) = (None, 0);
             verdict.evidence.retain(|e| !matches!(e, Evidence::Contribution(_)));
         }
     }
@@ -241,7 +257,8 @@ impl<'a> Step<'a> {
                 Evidence::PhotoUnreachable(_) => matches!(self.cause, Cause::Sweep(_)),
                 other => is_of_life(other),
             };
-            let noted: Vec<Evidence> = open.verdict().evidence.iter().filter(noted).cloned().collect();
+            let is_new = |e: &&Evidence| noted(e) && !verdict.evidence.contains(e);
+            let noted: Vec<Evidence> = open.verdict().evidence.iter().filter(is_new).cloned().collect();
             if noted.iter().any(|e| matches!(e, Evidence::PhotoUnreachable(_))) {
                 add_reason(verdict, Reason::PhotoUnreachable);
             }
@@ -321,6 +338,13 @@ fn retracted(open: &Flag, reason: Reason) -> Verdict {
     verdict
 }
 
+/// The places of the photos that are missing for a cause that may pass, ascending.
+fn missing(verdict: &Verdict) -> Vec<usize> {
+    let mut missing: Vec<usize> = unreached(verdict).map(|photo| photo.image_idx).collect();
+    missing.sort_unstable();
+    missing
+}
+
 /// The photos of a verdict that are missing for a cause that may pass.
 fn unreached(verdict: &Verdict) -> impl Iterator<Item = PhotoUnreachable> {
     use PhotoFailure::{Refused, Status, Timeout};
@@ -348,7 +372,12 @@ pub(crate) fn settle_ruling(
     decision: &ReviewDecision,
 ) -> Result<Settled, StateError> {
     let (version, revision) = (decision.listing_version, decision.revision);
+    let seen = (version, revision);
     let ruling = match decision.ruling {
+        // Nobody can have seen it.
+        _ if seen > (prior.version, prior.revision) => None,
+        // A later ruling stands.
+        _ if prior.ruling.as_ref().is_some_and(|ruled| seen < (ruled.version, ruled.revision)) => None,
         _ if decision.flag_id != flag_id(&prior.marketplace, listing_id, version) => None,
         Ruling::Escalate => None,
         Ruling::Uphold => Some(Lasting::Uphold),
@@ -359,12 +388,15 @@ pub(crate) fn settle_ruling(
     let mut dismissed = Vec::new();
     if ruling == Lasting::Dismiss {
         dismissed.extend(prior.dismissed().into_iter().flatten().cloned());
-        let was_seen = prior.kinds.iter().filter(|seen| (seen.version, seen.revision) <= (version, revision));
+        let was_seen = prior.kinds.iter().filter(|kind| (kind.version, kind.revision) <= seen);
         dismissed.extend(was_seen.map(|seen| seen.kind.clone()));
         dismissed.sort();
         dismissed.dedup();
     }
     next.ruling = Some(Ruled { ruling, version, revision, kinds: dismissed.clone() });
+    if ruling == Lasting::Dismiss {
+        next.upheld = None;
+    }
     let open = prior.flag()?.filter(|_| ruling == Lasting::Dismiss);
     let is_covered = |flag: &Flag| kinds(flag.verdict()).all(|kind| dismissed.iter().any(|d| d == kind));
     let retract = open.filter(is_covered).and_then(|open| {

@@ -337,7 +337,7 @@ fn upholding_ends_a_dismissal_and_other_rulings_change_nothing() {
 fn photos_are_tried_again_until_they_come() {
     let mut life = Life::default();
     let first = life.message(&lacking(clear(1), 2)).recheck.unwrap();
-    assert_eq!((first.attempt, first.revision, first.n_missing), (1, 1, 2));
+    assert_eq!((first.attempt, first.revision, &*first.missing), (1, 1, &[0, 1][..]));
     life.take();
     let second = life.recheck(&lacking(clear(1), 2), 1, 1);
     assert!(second.verdict.is_none(), "no better than before");
@@ -376,4 +376,108 @@ fn what_is_remembered_of_a_listing_without_flag_is_small() {
     life.message(&clear(1));
     let json = life.entry.unwrap().to_json();
     assert!(json.len() < 100, "{}", String::from_utf8(json).unwrap());
+}
+
+/// The photos at these places are missing.
+fn without(mut case: Case, places: &[usize]) -> Case {
+    case.verdict.missing = places.iter().map(|idx| Missing::Image(*idx, PhotoFailure::Timeout)).collect();
+    case.verdict.completeness = Completeness::Partial;
+    case
+}
+
+#[test]
+fn a_host_that_answers_no_more_takes_no_flag_back() {
+    let mut life = Life::default();
+    life.message(&without(flagged(1), &[1]));
+    life.take();
+    // It sees nothing now: another try, and at last the flag stands with what was known from the beginning.
+    life.recheck(&without(clear(1), &[0, 1]), 1, 1);
+    assert_eq!(life.take(), []);
+    let last = life.recheck(&without(clear(1), &[0, 1]), 2, 1);
+    let Some(Spoken::Changed(verdict)) = last.verdict else { panic!("nothing was said") };
+    assert!(verdict.reasons.contains(&Reason::PhotoUnreachable), "{verdict:?}");
+    let unreachable = verdict.evidence.iter().filter(|e| matches!(e, Evidence::PhotoUnreachable(_)));
+    assert_eq!(unreachable.count(), 1, "only the photo that was never seen");
+    assert_eq!((verdict.revision, verdict.decision), (2, Review));
+    assert!(life.is_open() && last.retract.is_none() && last.recheck.is_none());
+}
+
+#[test]
+fn one_photo_more_and_another_one_less_is_no_better() {
+    let mut life = Life::default();
+    life.message(&without(flagged(1), &[1, 2]));
+    life.take();
+    let settled = life.recheck(&without(clear(1), &[0]), 1, 1);
+    assert_eq!((life.take(), settled.recheck.unwrap().missing), (vec![], vec![1, 2]));
+    life.recheck(&without(flagged(1), &[2]), 2, 1);
+    assert_eq!(life.take(), [(1, 2, Review, CounterfeitSlang)]);
+}
+
+#[test]
+fn a_ruling_on_what_nobody_saw_or_on_less_than_the_last_one_changes_nothing() {
+    let mut life = Life::default();
+    life.message(&flagged(1));
+    assert!(life.rule(Ruling::Dismiss, 1, 2).next.is_none());
+    assert!(life.rule(Ruling::Dismiss, 900, 1).next.is_none());
+    life.message(&flagged(2));
+    life.rule(Ruling::Dismiss, 2, 1);
+    assert!(life.rule(Ruling::Uphold, 1, 1).next.is_none(), "somebody was late");
+    life.take();
+    life.message(&flagged(3));
+    assert_eq!(life.take(), [(3, 1, Clear, Dismissed)]);
+}
+
+#[test]
+fn an_upheld_flag_is_kept_when_it_closes_until_it_is_dismissed() {
+    let mut life = Life::default();
+    life.message(&flagged(1));
+    life.rule(Ruling::Uphold, 1, 1);
+    life.message(&removed(2));
+    life.message(&clear(3));
+    let flags = |life: &Life| -> Vec<u64> {
+        let flags = life.entry.as_ref().unwrap().flags().unwrap();
+        flags.iter().map(|(flag, _)| flag.verdict().listing_version).collect()
+    };
+    assert_eq!(flags(&life), [1]);
+    life.message(&flagged(4));
+    assert_eq!(flags(&life), [4, 1]);
+    life.rule(Ruling::Dismiss, 4, 1);
+    assert!(flags(&life).is_empty());
+}
+
+#[test]
+fn an_edit_of_what_a_reason_stands_on_is_named_and_photos_seen_once_are_no_edit() {
+    let with_photo = |mut case: Case, sha256: Option<&str>| {
+        let (url, sha256) = (Some("https://img.example/1.jpg".into()), sha256.map(str::to_owned));
+        case.listing.images = vec![touchstone_types::ListingImage { url, sha256, ..Default::default() }];
+        case.verdict.evidence = vec![Evidence::PhotoMatch(touchstone_types::PhotoMatch {
+            image_idx: 0,
+            reference: touchstone_types::Reference::parse("product/lumora/LM-20K#0").unwrap(),
+            bank: touchstone_types::Bank::Genuine,
+            distance: touchstone_types::HammingDistance::new(2).unwrap(),
+            transform: touchstone_types::Transform::None.into(),
+            quality: touchstone_types::Quality::new(90).unwrap(),
+            score: None,
+            overlay: None,
+            near_duplicate_of: None,
+        })];
+        case
+    };
+    let mut first = with_photo(case(1, Review, &[Reason::SellerHadTakedowns]), Some("ab"));
+    first.listing.seller.prior_takedowns = Some(3);
+    let mut second = with_photo(clear(2), None);
+    second.listing.title.clone_from(&first.listing.title);
+    let mut life = Life::default();
+    life.message(&first);
+    let retract = life.message(&second).retract.unwrap();
+    let edits: Vec<&str> = retract
+        .verdict()
+        .evidence
+        .iter()
+        .filter_map(|e| match e {
+            Evidence::Edit(edit) => Some(edit.field.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(edits, ["seller.prior_takedowns"]);
 }

@@ -135,7 +135,7 @@ fn down(journal: &str) -> Result<Down> {
         let flag = (text("listing_id")?, text("flag_id")?);
         let is_new = match text("act")?.as_str() {
             "take_down" => down.insert(flag),
-            "restore" => down.remove(&flag),
+            "restore" | "close" => down.remove(&flag),
             other => bail!("no such act: {other}"),
         };
         anyhow::ensure!(is_new, "done twice: {act}");

@@ -109,6 +109,8 @@ pub(crate) struct Known {
     pub(crate) kinds: BTreeMap<Reason, (u64, u64)>,
     /// The kinds that were dismissed, while a dismissal holds.
     pub(crate) dismissed: Option<BTreeSet<Reason>>,
+    /// Version and revision of the flag that the last ruling was about.
+    ruled: (u64, u64),
     /// A listing that waits for photos.
     waits: Option<Waiting>,
     pub(crate) flag: Option<OpenFlag>,
@@ -375,11 +377,17 @@ impl Oracle {
         if ruling.flag_id != flag_id(&known.marketplace, &ruling.listing_id, ruling.listing_version) {
             return;
         }
+        let seen = (ruling.listing_version, ruling.revision);
+        if seen > (known.version, known.revision) || seen < known.ruled {
+            return;
+        }
+        if ruling.ruling != Ruling::Escalate {
+            known.ruled = seen;
+        }
         match ruling.ruling {
             Ruling::Escalate => return,
             Ruling::Uphold => known.dismissed = None,
             Ruling::Dismiss => {
-                let seen = (ruling.listing_version, ruling.revision);
                 let dismissed = known.dismissed.get_or_insert_default();
                 dismissed
                     .extend(known.kinds.iter().filter(|(_, first)| **first <= seen).map(|(kind, _)| *kind));
