@@ -138,7 +138,9 @@ impl Outcome {
         let catalog_offsets = Arc::clone(&current.catalog_offsets);
         let origin = Origin { source, catalog_offsets, trace: HeaderList::new() };
         let found = Found { records: Vec::new(), work };
-        Self::new(found, origin, Instant::now(), RawInput::default(), charge)
+        // The charge stays what it is: nothing of what the work holds is counted in records.
+        let _charge = charge;
+        Self { _charge, ..Self::new(found, origin, Instant::now(), RawInput::default(), None) }
     }
 
     /// In the place of work from beside the listings that cannot be written.

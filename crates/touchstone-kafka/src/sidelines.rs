@@ -210,7 +210,8 @@ impl Sidelines {
         }
         if list.count() > 0 {
             self.consumer.incremental_assign(&list)?;
-            self.is_paused = false;
+            // The client library remembers what was paused, also of partitions that went and came back: the next poll says it anew.
+            self.is_paused = self.waiting_bytes <= MAX_WAITING_BYTES;
         }
         self.decisions = decisions;
         for Lane { partition, epoch, cursors, .. } in new {
@@ -254,6 +255,9 @@ impl Sidelines {
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(error)) => on_error(error)?,
+            }
+            if self.parts.gate.is_full() {
+                break;
             }
         }
         let is_full = self.waiting_bytes > MAX_WAITING_BYTES;
@@ -348,7 +352,9 @@ fn recheck(
 fn read_ruling(message: &BorrowedMessage<'_>) -> (Source, Option<ReviewDecision>) {
     let (partition, offset) = (message.partition(), message.offset());
     let at = Source { topic: message.topic().into(), partition, offset };
-    let read = ReviewDecision::from_json(message.payload().unwrap_or_default());
+    // What a person wrote down beside the ruling matters to nobody here, and may be long.
+    let bare = |decision| ReviewDecision { reason: None, reviewer: None, note: None, ..decision };
+    let read = ReviewDecision::from_json(message.payload().unwrap_or_default()).map(bare);
     if let Err(error) = &read {
         // The ruling stays in its topic; what is wrong may quote it, so only the word is logged.
         tracing::warn!(%at, reason = error.word(), "unreadable ruling: passed over");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use crate::evidence::words;
 use crate::{ListingId, Money, ParseError, Rating, SellerId, wire};
@@ -172,14 +173,20 @@ impl Listing {
         wire::write(&wire::Listing::from(self))
     }
 
-    /// A copy in which inline picture bytes are replaced by `sha256`, one entry for each image (`None` where the bytes
-    /// were never seen): the form in which a listing stands in a flag.
+    /// A copy in which inline picture bytes are replaced by `sha256`, one entry for each image (`None` where none was looked at):
+    /// the form in which a listing stands in a flag. Of bytes that nobody looked at it has the hash all the same, because an
+    /// image without any name is none.
     pub fn judged(&self, sha256: &[Option<String>]) -> Self {
         let mut listing = self.clone();
         for (idx, image) in listing.images.iter_mut().enumerate() {
+            let seen = sha256.get(idx).cloned().flatten().or_else(|| image.sha256.take());
+            image.sha256 = seen.or_else(|| image.data.as_deref().map(sha256_of));
             image.data = None;
-            image.sha256 = sha256.get(idx).cloned().flatten().or_else(|| image.sha256.take());
         }
         listing
     }
+}
+
+fn sha256_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -161,7 +161,8 @@ fn open_flag(listing: &str) -> Value {
     let id = flag_id("example", &ListingId::new(listing).unwrap(), 1).to_string();
     let photo = |image: usize| {
         let pdq = format!("{image:x}").repeat(64);
-        json!({"image": image, "features": {"version": 1, "pdq": pdq, "quality": 97}, "turned": []})
+        json!({"image": image, "features": {"version": 1, "pdq": pdq, "quality": 97}, "turned": vec!["0".repeat(64); 8],
+               "sha256": "ab".repeat(32)})
     };
     let flag = json!({
         "flag_id": id, "revision": 1, "listing_id": listing, "listing_version": 1, "marketplace": "example",
@@ -173,7 +174,7 @@ fn open_flag(listing: &str) -> Value {
                     "images": [{"url": "https://img.example/0"}, {"url": "https://img.example/1"}],
                     "seller": {"seller_id": "S-1"}},
     });
-    json!({"version": 1, "revision": 1, "flag": flag, "features": [photo(0), photo(1)]})
+    json!({"version": 1, "revision": 1, "seller_id": "S-1", "seen_ms": 0, "flag": flag, "features": [photo(0), photo(1)]})
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub(crate) fn settle(
     seen_ms: i64,
     rules: Rules<'_>,
 ) -> Result<Settled, StateError> {
-    if !is_current(prior, case.verdict.listing_version, cause) {
+    if !is_current(prior, &case.verdict, cause) {
         return Ok(Settled::default());
     }
     match prior {
@@ -97,15 +97,17 @@ pub(crate) fn settle(
 }
 
 /// Whether what was begun is still wanted.
-fn is_current(prior: Option<&Entry>, version: u64, cause: Cause) -> bool {
+fn is_current(prior: Option<&Entry>, judged: &Verdict, cause: Cause) -> bool {
+    let is_same =
+        |prior: &Entry| (prior.version, &prior.marketplace) == (judged.listing_version, &judged.marketplace);
     match (cause, prior) {
         (Cause::Listing, _) => true,
         (Cause::Recheck(token), Some(prior)) => {
             let waiting = prior.recheck.as_ref().map(|waiting| (waiting.attempt, waiting.revision));
-            prior.version == version && waiting == Some((token.attempt, token.revision))
+            is_same(prior) && waiting == Some((token.attempt, token.revision))
         }
         (Cause::Sweep(token), Some(prior)) => {
-            prior.is_open() && (prior.version, prior.revision) == (version, token.revision)
+            prior.is_open() && is_same(prior) && prior.revision == token.revision
         }
         (_, None) => false,
     }
@@ -157,7 +159,8 @@ impl<'a> Step<'a> {
         let before = self.prior.and_then(|prior| prior.recheck.as_ref()).map_or(&[][..], |w| &w.missing);
         let missing = missing(&self.case.verdict);
         let has_lost = missing.iter().any(|image| !before.contains(image));
-        if let Some(waiting) = waiting.as_ref().filter(|_| has_lost || missing.len() >= before.len()) {
+        let is_better = if has_lost { self.has_news() } else { missing.len() < before.len() };
+        if let Some(waiting) = waiting.as_ref().filter(|_| !is_better) {
             let waiting = Waiting { missing: before.to_vec(), ..waiting.clone() };
             let mut next = self.prior.cloned();
             next.iter_mut().for_each(|next| next.recheck = Some(waiting.clone()));
@@ -165,13 +168,19 @@ impl<'a> Step<'a> {
         }
         match (&self.open, self.prior) {
             // What the photos showed when they could be fetched is not undone by a host that answers no more.
-            (Some(open), Some(prior)) if has_lost => {
+            (Some(open), Some(prior)) if has_lost && !is_better => {
                 let (verdict, listing) = (open.verdict().clone(), open.listing().clone());
                 let case = Case { verdict, listing, kept: prior.photos()? };
                 Step { case: &case, ..self.clone() }.conclude(waiting, seen_ms)
             }
             _ => self.conclude(waiting, seen_ms),
         }
+    }
+
+    /// Whether this is a flag with evidence of a kind that the open one, if there is any, has not.
+    fn has_news(&self) -> bool {
+        let known: Vec<&str> = self.open.iter().flat_map(|open| kinds(open.verdict())).collect();
+        self.case.verdict.decision.is_flag() && kinds(&self.case.verdict).any(|kind| !known.contains(&kind))
     }
 
     /// What follows from a judgement that counts.

@@ -481,3 +481,24 @@ fn an_edit_of_what_a_reason_stands_on_is_named_and_photos_seen_once_are_no_edit(
         .collect();
     assert_eq!(edits, ["seller.prior_takedowns"]);
 }
+
+#[test]
+fn a_picture_that_nobody_could_read_makes_no_flag_unreadable() {
+    let mut flagged = flagged(1);
+    let inline = touchstone_types::ListingImage { data: Some(vec![0, 0, 0]), ..Default::default() };
+    flagged.listing.images = vec![inline];
+    flagged.listing = flagged.listing.judged(&[None]);
+    let mut life = Life::default();
+    life.message(&flagged);
+    let flag = life.entry.unwrap().flag().unwrap().unwrap();
+    assert_eq!(flag.listing().images[0].sha256.as_ref().map(String::len), Some(64));
+}
+
+#[test]
+fn evidence_of_a_new_kind_counts_though_another_photo_is_gone() {
+    let mut life = Life::default();
+    life.message(&without(flagged(1), &[1]));
+    life.take();
+    life.recheck(&without(case(1, Review, &[LookAlikeBrand]), &[0]), 1, 1);
+    assert_eq!(life.take(), [(1, 2, Review, LookAlikeBrand)]);
+}
