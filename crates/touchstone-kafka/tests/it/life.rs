@@ -69,7 +69,8 @@ async fn every_flag_lives_as_the_oracle_says_whatever_goes_wrong() -> Result<()>
         "{} workers killed, {} of them in a commit, {} rebalances, {} jobs killed",
         faults.n_kills, faults.n_kills_in_commit, faults.n_rebalances, job.n_kills
     );
-    assert!(faults.n_kills >= 5, "{} SIGKILLs", faults.n_kills);
+    let n_wanted = if n_events > 20_000 { 20 } else { 5 };
+    assert!(faults.n_kills >= n_wanted, "{} SIGKILLs", faults.n_kills);
     let expected = history.oracle.open_flags();
     assert_same(&expected, &found.open, "review");
     let is_down =
