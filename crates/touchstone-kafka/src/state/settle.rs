@@ -126,7 +126,6 @@ fn stale(judged: &Verdict) -> Settled {
 }
 
 /// One judgement on its way.
-#[derive(Clone)]
 struct Step<'a> {
     prior: Option<&'a Entry>,
     case: &'a Case,
@@ -166,14 +165,17 @@ impl<'a> Step<'a> {
             next.iter_mut().for_each(|next| next.recheck = Some(waiting.clone()));
             return Ok(Settled { recheck: Some(waiting), next, ..Settled::default() });
         }
-        match (&self.open, self.prior) {
-            // What the photos showed when they could be fetched is not undone by a host that answers no more.
+        // What the photos showed when they could be fetched is not undone by a host that answers no more.
+        let as_before = match (&self.open, self.prior) {
             (Some(open), Some(prior)) if has_lost && !is_better => {
                 let (verdict, listing) = (open.verdict().clone(), open.listing().clone());
-                let case = Case { verdict, listing, kept: prior.photos()? };
-                Step { case: &case, ..self.clone() }.conclude(waiting, seen_ms)
+                Some(Case { verdict, listing, kept: prior.photos()? })
             }
-            _ => self.conclude(waiting, seen_ms),
+            _ => None,
+        };
+        match &as_before {
+            Some(case) => Step { case, ..self }.conclude(waiting, seen_ms),
+            None => self.conclude(waiting, seen_ms),
         }
     }
 
