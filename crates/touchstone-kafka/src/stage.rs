@@ -237,15 +237,15 @@ fn found(
     cause: Cause,
 ) -> Found {
     let flag = judgement.flag(&listing);
-    let judged = if judgement.kept.is_empty() { None } else { Some(judgement.judged(&listing)) };
+    let listing = match &flag {
+        Some(flag) => flag.listing().clone(),
+        None if judgement.kept.is_empty() => without_pictures(listing),
+        // Named by the hashes of its photos like the listing of a flag, so that an edit of one can be told from none.
+        None => judgement.judged(&listing),
+    };
     let Judgement { verdict, kept, .. } = judgement;
     let kept = if flag.is_some() { kept } else { Vec::new() };
     let records = verdict_records(&verdict, flag.as_ref(), origin, RecordKind::Verdict);
-    let listing = match flag {
-        Some(flag) => flag.listing().clone(),
-        // Named by the hashes of its photos like the listing of a flag, so that an edit of one can be told from none.
-        None => judged.unwrap_or_else(|| without_pictures(listing)),
-    };
     let case = Box::new(Case { verdict, listing, kept });
     Found { records, work: Work::Judged { case, cause, current: Arc::clone(current) } }
 }
