@@ -63,7 +63,9 @@ pub(crate) struct Sidelines {
     /// Re-checks by the time at which they are due.
     waiting: BinaryHeap<Reverse<Waiting>>,
     waiting_bytes: usize,
-    is_paused: bool,
+    /// Whether re-checks are paused, as last told to the client library, which remembers it of each partition, also of one that
+    /// went and came back; none where partitions have come since.
+    paused: Option<bool>,
     /// How far each partition of the decisions is read; none before the first lane.
     decisions: BTreeMap<i32, i64>,
     looked: Instant,
@@ -122,7 +124,7 @@ impl Sidelines {
             lanes: BTreeMap::new(),
             waiting: BinaryHeap::new(),
             waiting_bytes: 0,
-            is_paused: false,
+            paused: None,
             decisions: BTreeMap::new(),
             looked: Instant::now(),
             looked_for_partitions: Instant::now(),
@@ -210,8 +212,7 @@ impl Sidelines {
         }
         if list.count() > 0 {
             self.consumer.incremental_assign(&list)?;
-            // The client library remembers what was paused, also of partitions that went and came back: the next poll says it anew.
-            self.is_paused = self.waiting_bytes <= MAX_WAITING_BYTES;
+            self.paused = None;
         }
         self.decisions = decisions;
         for Lane { partition, epoch, cursors, .. } in new {
@@ -261,7 +262,7 @@ impl Sidelines {
             }
         }
         let is_full = self.waiting_bytes > MAX_WAITING_BYTES;
-        if is_full != self.is_paused {
+        if self.paused != Some(is_full) {
             self.pause(is_full)?;
         }
         Ok(())
@@ -274,7 +275,7 @@ impl Sidelines {
         }
         let done = if pause { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
         done.map_err(wrong(&self.topics.recheck))?;
-        self.is_paused = pause;
+        self.paused = Some(pause);
         Ok(())
     }
 
