@@ -276,7 +276,7 @@ impl Committer {
         if let Place::Side(_) = item.place {
             // The listing has its verdict, which stands.
             tracing::error!(source = %origin.source, %code, "Kafka refuses what follows from this; it is left out");
-            item.outcome = Arc::new(Outcome::nothing(origin));
+            item.outcome = Arc::new(old.left_out());
             return Ok(());
         }
         if matches!(old.work, Work::DeadLetter(_)) {

@@ -143,10 +143,14 @@ impl Outcome {
         Self { _charge, ..Self::new(found, origin, Instant::now(), RawInput::default(), None) }
     }
 
-    /// In the place of work from beside the listings that cannot be written.
-    pub(crate) fn nothing(origin: Origin) -> Self {
-        let found = Found { records: Vec::new(), work: Work::Expiry(Vec::new()) };
-        Self::new(found, origin, Instant::now(), RawInput::default(), None)
+    /// In the place of this work from beside the listings, which cannot be written. Of a re-check the offset counts all the same.
+    pub(crate) fn left_out(&self) -> Self {
+        let work = match self.recheck_offset() {
+            Some(_) => Work::Dropped,
+            None => Work::Expiry(Vec::new()),
+        };
+        let found = Found { records: Vec::new(), work };
+        Self::new(found, self.origin.clone(), Instant::now(), RawInput::default(), None)
     }
 
     /// The offset in the re-check topic, if it came from there.
