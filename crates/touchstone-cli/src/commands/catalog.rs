@@ -121,17 +121,18 @@ fn submit(files: &[PathBuf], brokers: &BrokerArgs) -> Outcome {
 fn withdraw(keys: &[CatalogKey], brokers: &BrokerArgs) -> Outcome {
     let settings = brokers.settings()?;
     let topic = &settings.topics.catalog;
-    let mut live: BTreeSet<String> = BTreeSet::new();
+    let mut unknown: BTreeSet<String> = keys.iter().map(CatalogKey::to_string).collect();
+    let wanted = unknown.clone();
     read_topic(&settings, topic, |record| {
-        let key = record.key.map(|key| String::from_utf8_lossy(&key).into_owned()).unwrap_or_default();
+        let key = record.key.and_then(|key| String::from_utf8(key).ok());
+        let Some(key) = key.filter(|key| wanted.contains(key)) else { return };
         match record.value {
-            Some(_) => live.insert(key),
-            None => live.remove(&key),
+            Some(_) => unknown.remove(&key),
+            None => unknown.insert(key),
         };
     })?;
-    let unknown: Vec<String> =
-        keys.iter().map(CatalogKey::to_string).filter(|key| !live.contains(key)).collect();
     if !unknown.is_empty() {
+        let unknown: Vec<String> = unknown.into_iter().collect();
         return Err(anyhow!("{topic} has no {}: nothing was withdrawn", unknown.join(", no ")))
             .or_bad_input();
     }

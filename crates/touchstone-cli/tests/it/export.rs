@@ -225,3 +225,26 @@ fn a_proposed_fake_counts_when_somebody_has_approved_it() {
     check_status(&topics.run(&["catalog", "submit"], &[&file]), 0);
     assert_eq!(catalog(), [format!("fake/lumora/{}", proposals[0]["record"]["id"].as_str().unwrap())]);
 }
+
+#[test]
+fn only_what_the_catalog_has_is_withdrawn() {
+    let topics = Topics::new();
+    let brand = json!({"kind": "brand", "brand_id": "lumora", "name": "Lumora"}).to_string();
+    topics.send("catalog", [("brand/lumora", brand)].into_iter());
+    let n_records = || {
+        let mut n = 0;
+        read_topic(&topics.settings, "catalog", |_| n += 1).unwrap();
+        n
+    };
+    let wrong = topics.run(&["catalog", "withdraw", "brand/lumora", "brand/lumroa"], &[]);
+    check_status(&wrong, 2);
+    assert!(
+        stderr(&wrong).contains("catalog has no brand/lumroa: nothing was withdrawn"),
+        "{}",
+        stderr(&wrong)
+    );
+    assert_eq!(n_records(), 1);
+    check_status(&topics.run(&["catalog", "withdraw", "brand/lumora"], &[]), 0);
+    assert_eq!(n_records(), 2);
+    check_status(&topics.run(&["catalog", "withdraw", "brand/lumora"], &[]), 2);
+}
