@@ -230,7 +230,7 @@ fn a_proposed_fake_counts_when_somebody_has_approved_it() {
 fn only_what_the_catalog_has_is_withdrawn() {
     let topics = Topics::new();
     let brand = json!({"kind": "brand", "brand_id": "lumora", "name": "Lumora"}).to_string();
-    topics.send("catalog", [("brand/lumora", brand)].into_iter());
+    topics.send("catalog", [("brand/lumora", brand)]);
     let n_records = || {
         let mut n = 0;
         read_topic(&topics.settings, "catalog", |_| n += 1).unwrap();
