@@ -104,14 +104,12 @@ impl Book {
         current: &CurrentBench,
         overlay: &mut Overlay,
     ) -> Result<Prepared, StateError> {
-        let outcome = &*item.outcome;
         let id = &case.verdict.listing_id;
         let prior = self.entry(item, id, overlay)?;
         let stands = |verdict: &Verdict| stands(verdict, current);
         let n_rechecks = u32::try_from(self.recheck_after.len()).unwrap_or(u32::MAX);
         let rules = Rules { n_rechecks, stands: &stands };
-        let seen_ms = outcome.raw.timestamp_ms.unwrap_or_else(now_ms);
-        let settled = settle(prior.as_ref(), case, cause, seen_ms, rules)?;
+        let settled = settle(prior.as_ref(), case, cause, now_ms(), rules)?;
         let mut prepared = self.written(item, &settled, Some(case));
         prepared.ending = matches!(cause, Cause::Listing).then(|| ending(&settled, case));
         prepared.events.extend(event(cause, &settled));

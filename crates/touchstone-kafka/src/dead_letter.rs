@@ -67,8 +67,6 @@ pub(crate) struct RawInput {
     pub(crate) payload: Option<Vec<u8>>,
     /// The length of the whole value.
     pub(crate) payload_bytes: usize,
-    /// When it was written, in milliseconds of Unix time, where the topic tells.
-    pub(crate) timestamp_ms: Option<i64>,
     pub(crate) headers: HeaderList,
 }
 
@@ -191,7 +189,6 @@ mod tests {
             key: Some(b"EX-1".to_vec()),
             payload: Some(vec![b'x'; bytes]),
             payload_bytes: bytes,
-            timestamp_ms: None,
             headers,
         }
     }

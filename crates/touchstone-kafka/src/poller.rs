@@ -162,7 +162,7 @@ impl Poller {
             TRUNCATED_BYTES
         };
         let payload = message.payload().map(|payload| payload[..keep].to_vec());
-        RawInput { key, payload, payload_bytes, timestamp_ms: message.timestamp().to_millis(), headers }
+        RawInput { key, payload, payload_bytes, headers }
     }
 
     fn judge_error(&self, error: KafkaError) -> Result<(), PollerEnd> {

@@ -345,8 +345,7 @@ fn recheck(
     let due_ms = number(headers::DUE).unwrap_or(0);
     let payload_bytes = message.payload_len();
     let key = message.key().map(<[u8]>::to_vec);
-    let raw =
-        RawInput { key, payload, payload_bytes, timestamp_ms: message.timestamp().to_millis(), headers };
+    let raw = RawInput { key, payload, payload_bytes, headers };
     Some(Waiting { due_ms, offset, input: Box::new(Pending { slot, source, raw, token }) })
 }
 

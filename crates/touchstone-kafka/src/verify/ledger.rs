@@ -44,7 +44,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// How long after the verdict on its last message a listing is surely remembered, in milliseconds. An hour less than the
-    /// setting, which counts from the message: that is the lag allowed for.
+    /// setting: so far the clocks of workers and brokers may differ.
     pub(super) fn remembered_ms(&self) -> i64 {
         (i64::from(self.state_days) * 24 - 1) * 60 * 60 * 1000
     }

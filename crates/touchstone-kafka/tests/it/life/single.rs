@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::Value;
 use touchstone_catalog::Catalog;
 use touchstone_kafka::{Record, Settings, submit_catalog};
 use touchstone_pipeline::{PhotoInput, judge};
@@ -164,6 +165,26 @@ impl Single {
             assert!(record.header("touchstone-catalog-offsets").is_some(), "{id}");
         }
         Ok(found)
+    }
+
+    /// Stops the worker and starts another, for which the last messages about these listings were judged so much earlier.
+    pub(crate) async fn as_if_judged_before(mut self, earlier_ms: i64, ids: &[&str]) -> Result<Self> {
+        self.worker.stop().await?;
+        let topic = self.stage.topics().state.clone();
+        for id in ids {
+            let records = self.stage.records(&topic)?;
+            let mut of_listing = records.iter().rev().filter(|r| r.key.as_deref() == Some(id.as_bytes()));
+            let last = of_listing.next().with_context(|| format!("no state of {id}"))?;
+            let mut entry: Value = serde_json::from_slice(last.value.as_deref().context("forgotten")?)?;
+            let seen_ms = entry["seen_ms"].as_i64().context("no time")?;
+            entry["seen_ms"] = (seen_ms - earlier_ms).into();
+            let value = entry.to_string();
+            let record = BaseRecord::to(&topic).partition(last.at.partition).key(*id).payload(&value);
+            self.producer.send(record).map_err(|(error, _)| error)?;
+        }
+        self.producer.flush(LIMIT)?;
+        self.worker = Worker::start(&self.stage.settings, market::judging());
+        Ok(self)
     }
 
     /// What the pure function says of a listing now, with a revision.
