@@ -381,6 +381,42 @@ mod tests {
         n_transactions
     }
 
+    /// How many pieces of work go into one transaction, if each writes one record of so many MiB.
+    fn n_within_bytes(mebibytes: &[usize]) -> usize {
+        let item = |number| BurstItem {
+            partition: 0,
+            place: Place::Side(number),
+            epoch: 1,
+            outcome: Arc::new(Outcome::for_tests("")),
+        };
+        let prepared = |mebibytes: &usize| {
+            let mut prepared = Prepared::default();
+            prepared.records.push(OutputRecord {
+                topic: OutputTopic::State,
+                partition: Some(0),
+                key: None,
+                payload: Some(vec![b' '; mebibytes << 20]),
+                headers: Vec::new(),
+            });
+            prepared
+        };
+        let mut burst: Burst = (0..mebibytes.len() as u64).map(item).collect();
+        let mut prepared: Vec<Prepared> = mebibytes.iter().map(prepared).collect();
+        keep_within_bytes(&mut burst, &mut prepared);
+        assert_eq!(burst.len(), prepared.len());
+        assert!(burst.iter().zip(0..).all(|(item, number)| item.place == Place::Side(number)));
+        burst.len()
+    }
+
+    #[test]
+    fn a_transaction_is_bounded_in_bytes_but_one_piece_always_goes() {
+        assert_eq!(n_within_bytes(&[]), 0);
+        assert_eq!(n_within_bytes(&[1, 2, 3]), 3);
+        assert_eq!(n_within_bytes(&[5, 10, 2, 0]), 2);
+        assert_eq!(n_within_bytes(&[20, 1]), 1);
+        assert_eq!(n_within_bytes(&[1, 20, 1]), 1);
+    }
+
     #[test]
     fn a_culprit_is_found_by_halves() {
         for culprit in [0, 1, 299, 300, 1_234, 1_999] {

@@ -6,7 +6,7 @@ use touchstone_types::{Decision, Edit, Evidence, Listing, Reason, Ruling, Verdic
 use super::market::{self, Offer, Trait};
 use super::single::{Single, retract, with};
 
-const SETTINGS: &str = "[limits]\nnull_value = \"removed\"\n";
+const SETTINGS: &str = "[limits]\nnull_value = \"removed\"\ndead_letter_limit = 0\n";
 
 fn slang(id: &str) -> Offer {
     Offer::new(id, 0, &[Trait::Slang])
@@ -116,9 +116,10 @@ async fn removals_and_null_values_take_flags_back() -> Result<()> {
     ];
     on.expect("EX-null", &expected)?;
 
-    on.send("EX-never-seen", &[None])?;
+    // A dead letter, but nothing is wrong with it: none is allowed here, and the worker goes on.
+    on.send("EX-never-seen", &[None, None])?;
     on.expect("EX-never-seen", &[])?;
-    assert_eq!(on.stage.records(&on.stage.topics().dead_letters)?.len(), 1);
+    assert_eq!(on.stage.records(&on.stage.topics().dead_letters)?.len(), 2);
     on.stop().await
 }
 

@@ -21,7 +21,7 @@ async fn a_listing_unheard_of_is_forgotten_unless_it_is_flagged_or_ruled() -> Re
     let flagged = Offer::new("EX-flagged", 0, &[Trait::Slang]).at(5);
     let dismissed = Offer::new("EX-dismissed", 1, &[Trait::Slang]).at(5);
     let unheard_of: Vec<Offer> =
-        (0..8).map(|n| Offer::new(&format!("EX-unheard-{n}"), 0, &[]).at(5)).collect();
+        (0..8).map(|n| Offer::new(format!("EX-unheard-{n}"), 0, &[]).at(5)).collect();
     // Written long ago, judged now: it was heard of now.
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     on.offer_at(&recent, i64::try_from(now.as_millis())? - 3 * DAY_MS)?;
@@ -33,7 +33,7 @@ async fn a_listing_unheard_of_is_forgotten_unless_it_is_flagged_or_ruled() -> Re
     on.wait_verdicts("EX-dismissed", 2)?;
     let old: Vec<&str> =
         unheard_of.iter().chain([&flagged, &dismissed]).map(|offer| offer.id.as_str()).collect();
-    let mut on = on.as_if_judged_before(2 * DAY_MS, &old).await?;
+    let mut on = on.aged_by(2 * DAY_MS, &old).await?;
 
     let last = |id: &str| -> Result<Record> {
         let records = on.stage.records(&on.stage.topics().state)?;

@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use touchstone_kafka::Record;
+use touchstone_kafka::verify::Violation;
 use touchstone_testkit::wait_until;
-use touchstone_types::{Completeness, Decision, Evidence, PhotoFailure, PhotoUnreachable, Reason};
+use touchstone_types::{Completeness, Decision, Evidence, PhotoFailure, PhotoUnreachable, Reason, Verdict};
 
 use super::host::{Host, When};
 use super::market::{self, Offer, Trait};
@@ -44,6 +45,16 @@ fn check(record: &Record, sent: &Record, attempt: u32, source: &str, delay_ms: i
     Ok(())
 }
 
+/// The verdict on a photo that never came.
+fn after_the_last_try(on: &Single, offer: &Offer) -> Verdict {
+    let fact = PhotoUnreachable { image_idx: 0, failure: PhotoFailure::Status };
+    let last = on.pure(offer, &[Err(PhotoFailure::Status)], 2);
+    let mut last = with(last, Evidence::PhotoUnreachable(fact));
+    last.reasons.push(Reason::PhotoUnreachable);
+    last.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.weight()));
+    last
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_that_comes_late_makes_a_better_verdict() -> Result<()> {
     let host = Host::start()?;
@@ -72,13 +83,8 @@ async fn a_photo_that_never_comes_is_a_fact_in_the_end() -> Result<()> {
     let mut on = single(&host, "[1, 2]").await?;
     let offer = offer("EX-never", &host, When::Never);
     on.offers(std::slice::from_ref(&offer))?;
-    let missing = Err(PhotoFailure::Status);
-    let partial = on.pure(&offer, std::slice::from_ref(&missing), 1);
-    let fact = PhotoUnreachable { image_idx: 0, failure: PhotoFailure::Status };
-    let mut last = with(on.pure(&offer, &[missing], 2), Evidence::PhotoUnreachable(fact));
-    last.reasons.push(Reason::PhotoUnreachable);
-    last.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.weight()));
-    let found = on.expect("EX-never", &[partial, last])?;
+    let partial = on.pure(&offer, &[Err(PhotoFailure::Status)], 1);
+    let found = on.expect("EX-never", &[partial, after_the_last_try(&on, &offer)])?;
 
     let tries = rechecks(&on, "EX-never")?;
     assert_eq!(tries.len(), 2);
@@ -108,4 +114,31 @@ async fn a_try_for_a_version_that_is_gone_says_nothing() -> Result<()> {
     assert_eq!(seen, [(1, 1), (1, 2), (2, 1)]);
     assert_eq!(rechecks(&on, "EX-gone")?.len(), 1);
     on.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_write_among_the_tries_says_nothing() -> Result<()> {
+    let host = Host::start()?;
+    let mut on = single(&host, "[3600]\n[limits]\nnull_value = \"removed\"").await?;
+    let offer = offer("EX-awaited", &host, When::Never);
+    on.offers(std::slice::from_ref(&offer))?;
+    let partial = on.pure(&offer, &[Err(PhotoFailure::Status)], 1);
+    on.expect("EX-awaited", std::slice::from_ref(&partial))?;
+    let partition = rechecks(&on, "EX-awaited")?[0].at.partition;
+
+    // A removal, another listing, one of which nothing is known, and none at all; each says that it is the try that is awaited.
+    let unknown = Offer::new("EX-unknown", 1, &[Trait::Slang]).json();
+    on.write_recheck(partition, "EX-awaited", None)?;
+    on.write_recheck(partition, "EX-awaited", Some(&unknown))?;
+    on.write_recheck(partition, "EX-unknown", Some(&unknown))?;
+    on.write_recheck(partition, "EX-awaited", Some(b"{"))?;
+    on.write_recheck(partition, "", None)?;
+    // The try itself, an hour early, comes after all of them.
+    on.write_recheck(partition, "EX-awaited", Some(&offer.json()))?;
+    on.expect("EX-awaited", &[partial, after_the_last_try(&on, &offer)])?;
+    on.expect("EX-unknown", &[])?;
+    assert!(on.stage.records(&on.stage.topics().dead_letters)?.is_empty());
+    let wrong = on.end().await?;
+    assert!(wrong.len() == 6 && wrong.iter().all(|w| matches!(w, Violation::BadRecheck { .. })), "{wrong:?}");
+    Ok(())
 }

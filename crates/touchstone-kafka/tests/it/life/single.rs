@@ -2,9 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 use touchstone_catalog::Catalog;
+use touchstone_kafka::verify::{Violation, verify};
 use touchstone_kafka::{Record, Settings, submit_catalog};
 use touchstone_pipeline::{PhotoInput, judge};
 use touchstone_testkit::{KafkaCluster, wait_until};
@@ -81,6 +83,18 @@ impl Single {
         let mut record = BaseRecord::to(topic).key(key);
         (record.payload, record.timestamp) = (value, time_ms);
         Ok(self.producer.send(record).map_err(|(error, _)| error)?)
+    }
+
+    /// Writes a try by hand, as if it were due, for the first flag of a listing.
+    pub(crate) fn write_recheck(&self, partition: i32, id: &str, value: Option<&[u8]>) -> Result<()> {
+        let headers = [("touchstone-revision", "1"), ("touchstone-attempts", "1"), ("touchstone-due", "0")];
+        let headers = headers
+            .iter()
+            .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(*value) }));
+        let mut record = BaseRecord::to(&self.stage.topics().recheck).partition(partition).key(id);
+        (record.payload, record.headers) = (value, Some(headers));
+        self.producer.send(record).map_err(|(error, _)| error)?;
+        Ok(self.producer.flush(LIMIT)?)
     }
 
     /// Waits until so many more messages, and all before them, are done.
@@ -168,7 +182,7 @@ impl Single {
     }
 
     /// Stops the worker and starts another, for which the last messages about these listings were judged so much earlier.
-    pub(crate) async fn as_if_judged_before(mut self, earlier_ms: i64, ids: &[&str]) -> Result<Self> {
+    pub(crate) async fn aged_by(mut self, earlier_ms: i64, ids: &[&str]) -> Result<Self> {
         self.worker.stop().await?;
         let topic = self.stage.topics().state.clone();
         for id in ids {
@@ -194,10 +208,16 @@ impl Single {
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
-        self.worker.stop().await?;
-        let report = touchstone_kafka::verify::verify(&self.stage.settings)?;
-        assert_eq!((report.violations, report.n_pending), (vec![], 0));
+        assert_eq!(self.end().await?, []);
         Ok(())
+    }
+
+    /// Stops the worker. Returns what is wrong in the topics.
+    pub(crate) async fn end(self) -> Result<Vec<Violation>> {
+        self.worker.stop().await?;
+        let report = verify(&self.stage.settings)?;
+        ensure!(report.n_pending == 0, "{report:?}");
+        Ok(report.violations)
     }
 }
 
