@@ -6,7 +6,9 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use touchstone_eval::{Label, ListingsFolder};
-use touchstone_kafka::export::{self, FakeCounts, LabelCounts, LabelsExport, RuledListing, Unreadable};
+use touchstone_kafka::export::{
+    self, FakeCounts, FakesExport, LabelCounts, LabelsExport, RuledListing, Unreadable,
+};
 use touchstone_kafka::whole_file;
 
 use crate::brokers::BrokerArgs;
@@ -64,13 +66,16 @@ enum Action {
         /// The file, JSON Lines
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// The counts as one JSON object
+        #[arg(long)]
+        json: bool,
     },
 }
 
 pub(crate) fn run(args: &ExportArgs) -> Outcome {
     match &args.action {
         Action::Labels { brokers, out, json } => labels(brokers, out, *json),
-        Action::Fakes { brokers, out } => fakes(brokers, out),
+        Action::Fakes { brokers, out, json } => fakes(brokers, out, *json),
     }
 }
 
@@ -137,12 +142,15 @@ fn labels_json(counts: &LabelCounts, unreadable: &[Unreadable]) -> Value {
         "rulings": counts.rulings, "exported": counts.upheld + counts.dismissed, "upheld": counts.upheld,
         "dismissed": counts.dismissed, "ruled_again": counts.ruled_again, "escalated": counts.escalated,
         "gone": counts.gone, "mismatched": counts.mismatched, "twice": counts.twice, "flags": counts.flags,
-        "unspoken_flags": counts.unspoken_flags,
-        "unreadable": unreadable.iter().map(|u| json!({"at": u.at.to_string(), "problem": u.problem})).collect::<Vec<_>>(),
+        "unspoken_flags": counts.unspoken_flags, "unreadable": unreadable_json(unreadable),
     })
 }
 
-fn fakes(brokers: &BrokerArgs, out: &Path) -> Outcome {
+fn unreadable_json(unreadable: &[Unreadable]) -> Value {
+    unreadable.iter().map(|u| json!({"at": u.at.to_string(), "problem": u.problem})).collect()
+}
+
+fn fakes(brokers: &BrokerArgs, out: &Path, as_json: bool) -> Outcome {
     let settings = brokers.settings()?;
     check_writable(out)?;
     let found = export::fakes(&settings)?;
@@ -153,8 +161,15 @@ fn fakes(brokers: &BrokerArgs, out: &Path) -> Outcome {
     }
     whole_file::write(out, lines.as_bytes()).with_context(|| format!("cannot write {}", out.display()))?;
     say_unreadable(&found.unreadable);
-    let FakeCounts { rulings, upheld, closed, known, without_brand, title_only, left_out } = found.counts;
-    let n = found.proposals.len();
+    say_fakes(&found.counts, found.proposals.len(), out);
+    if as_json {
+        print(fakes_json(&found).to_string())?;
+    }
+    Ok(End::Done)
+}
+
+fn say_fakes(counts: &FakeCounts, n: usize, out: &Path) {
+    let FakeCounts { rulings, upheld, closed, known, without_brand, title_only, left_out } = *counts;
     say(format!(
         "{rulings} rulings read, {upheld} flags upheld: {n} known fakes proposed in {}",
         out.display()
@@ -175,7 +190,15 @@ fn fakes(brokers: &BrokerArgs, out: &Path) -> Outcome {
             out.display()
         ));
     }
-    Ok(End::Done)
+}
+
+fn fakes_json(found: &FakesExport) -> Value {
+    let counts = &found.counts;
+    json!({
+        "rulings": counts.rulings, "upheld": counts.upheld, "proposed": found.proposals.len(), "closed": counts.closed,
+        "known": counts.known, "without_brand": counts.without_brand, "title_only": counts.title_only,
+        "photos_left_out": counts.left_out, "unreadable": unreadable_json(&found.unreadable),
+    })
 }
 
 /// Names the records that could not be read, and counts them.

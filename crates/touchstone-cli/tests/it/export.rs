@@ -189,9 +189,14 @@ fn a_proposed_fake_counts_when_somebody_has_approved_it() {
         "decisions",
         states.iter().zip(words).map(|((id, state), word)| (*id, ruling(&state["flag"], word))),
     );
-    let exported = topics.run(&["export", "fakes", "--out"], &[&file]);
+    let exported = topics.run(&["export", "fakes", "--json", "--out"], &[&file]);
     check_status(&exported, 0);
     assert!(stderr(&exported).contains("2 known fakes proposed"), "{}", stderr(&exported));
+    let counts = json!({
+        "rulings": 3, "upheld": 2, "proposed": 2, "closed": 0, "known": 0, "without_brand": 0, "title_only": 0,
+        "photos_left_out": 2, "unreadable": [],
+    });
+    assert_eq!(objects(&String::from_utf8(exported.stdout).unwrap()), [counts]);
     let mut proposals = objects(&fs::read_to_string(&file).unwrap());
     assert_eq!(proposals.len(), 2);
     for proposal in &proposals {
