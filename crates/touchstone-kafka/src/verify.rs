@@ -19,6 +19,7 @@ mod life;
 mod model;
 mod reading;
 mod report;
+mod retention;
 mod sources;
 mod states;
 

@@ -91,7 +91,9 @@ pub(crate) fn settle(
         return Ok(Settled::default());
     }
     match prior {
-        Some(prior) if case.verdict.listing_version < prior.version => Ok(stale(&case.verdict)),
+        Some(prior) if case.verdict.listing_version < prior.version => {
+            Ok(stale(&case.verdict, prior, seen_ms))
+        }
         _ => Step::new(prior, case, cause, rules)?.settle(seen_ms),
     }
 }
@@ -113,8 +115,11 @@ fn is_current(prior: Option<&Entry>, judged: &Verdict, cause: Cause) -> bool {
     }
 }
 
+/// How far apart older versions are noted as news of their listing.
+const STALE_NOTED_MS: i64 = 10 * 60 * 1000;
+
 /// An older version than one that was judged before: the later one stands.
-fn stale(judged: &Verdict) -> Settled {
+fn stale(judged: &Verdict, prior: &Entry, seen_ms: i64) -> Settled {
     let mut verdict = judged.clone();
     verdict.decision = Decision::Abstain;
     verdict.revision = 0;
@@ -122,7 +127,10 @@ fn stale(judged: &Verdict) -> Settled {
     verdict.evidence.clear();
     (verdict.row, verdict.probability, verdict.priority) = (None, None, 0);
     (verdict.brand_id, verdict.product_id) = (None, None);
-    Settled { verdict: Some(Spoken::Changed(Box::new(verdict))), ..Settled::default() }
+    let is_noted = prior.may_expire() && seen_ms.saturating_sub(prior.seen_ms) > STALE_NOTED_MS;
+    let mut next = is_noted.then(|| prior.clone());
+    next.iter_mut().for_each(|next| next.seen_ms = seen_ms);
+    Settled { verdict: Some(Spoken::Changed(Box::new(verdict))), next, ..Settled::default() }
 }
 
 /// One judgement on its way.
@@ -151,19 +159,19 @@ impl<'a> Step<'a> {
     }
 
     fn settle(self, seen_ms: i64) -> Result<Settled, StateError> {
-        let waiting = self.waiting();
+        let missing = missing(&self.case.verdict);
         if !matches!(self.cause, Cause::Recheck(_)) {
+            let waiting = self.waiting(missing);
             return self.conclude(waiting, seen_ms);
         }
         let before = self.prior.and_then(|prior| prior.recheck.as_ref()).map_or(&[][..], |w| &w.missing);
-        let missing = missing(&self.case.verdict);
-        let has_lost = missing.iter().any(|image| !before.contains(image));
+        let has_lost = self.has_lost(before);
         let is_better = if has_lost { self.has_news() } else { missing.len() < before.len() };
+        let waiting = self.waiting(if is_better { missing } else { before.to_vec() });
         if let Some(waiting) = waiting.as_ref().filter(|_| !is_better) {
-            let waiting = Waiting { missing: before.to_vec(), ..waiting.clone() };
             let mut next = self.prior.cloned();
             next.iter_mut().for_each(|next| next.recheck = Some(waiting.clone()));
-            return Ok(Settled { recheck: Some(waiting), next, ..Settled::default() });
+            return Ok(Settled { recheck: Some(waiting.clone()), next, ..Settled::default() });
         }
         // What the photos showed when they could be fetched is not undone by a host that answers no more.
         let as_before = match (&self.open, self.prior) {
@@ -177,6 +185,23 @@ impl<'a> Step<'a> {
             Some(case) => Step { case, ..self }.conclude(waiting, seen_ms),
             None => self.conclude(waiting, seen_ms),
         }
+    }
+
+    /// Whether a photo is missing that was there before, for whatever cause. `before` are those that were awaited; of others that
+    /// were missing only an open flag knows.
+    fn has_lost(&self, before: &[usize]) -> bool {
+        let lacked_before = |image_idx: &usize| {
+            let lacks = |open: &Flag| {
+                open.verdict().missing.iter().any(|m| matches!(m, Missing::Image(i, _) if i == image_idx))
+            };
+            before.contains(image_idx) || self.open.as_ref().is_some_and(lacks)
+        };
+        self.case.verdict.missing.iter().any(|missing| match missing {
+            Missing::Image(image_idx, failure) => {
+                (self.open.is_some() || may_pass(*failure)) && !lacked_before(image_idx)
+            }
+            _ => false,
+        })
     }
 
     /// Whether this is a flag with evidence of a kind that the open one, if there is any, has not.
@@ -217,14 +242,13 @@ impl<'a> Step<'a> {
         Ok(Settled { retract, verdict: Some(spoken), recheck, next: Some(next), flag, is_confirmed: false })
     }
 
-    /// The next re-check, if photos are missing that may come and tries are left.
-    fn waiting(&self) -> Option<Waiting> {
+    /// The next re-check, if photos are awaited and tries are left.
+    fn waiting(&self, missing: Vec<usize>) -> Option<Waiting> {
         let attempt = match self.cause {
             Cause::Listing => 1,
             Cause::Recheck(token) => token.attempt + 1,
             Cause::Sweep(_) => return None,
         };
-        let missing = missing(&self.case.verdict);
         let revision = match self.cause {
             Cause::Recheck(token) => token.revision,
             _ => 0,
@@ -318,9 +342,11 @@ impl<'a> Step<'a> {
 
     /// What is remembered after this verdict, but for its flag.
     fn remembered(&self, verdict: &Verdict, seen_ms: i64) -> Entry {
-        let seen_ms = match self.cause {
-            Cause::Listing => seen_ms,
-            _ => self.prior.map_or(seen_ms, |prior| prior.seen_ms),
+        // Consumers remember a flag that was closed just now.
+        let closes = self.open.is_some() && !verdict.decision.is_flag();
+        let seen_ms = match self.prior {
+            Some(prior) if !closes && !matches!(self.cause, Cause::Listing) => prior.seen_ms,
+            _ => seen_ms,
         };
         let mut next = Entry::of(verdict, seen_ms);
         next.removed = self.case.listing.status == ListingStatus::Removed;
@@ -358,13 +384,16 @@ fn missing(verdict: &Verdict) -> Vec<usize> {
 
 /// The photos of a verdict that are missing for a cause that may pass.
 fn unreached(verdict: &Verdict) -> impl Iterator<Item = PhotoUnreachable> {
-    use PhotoFailure::{Refused, Status, Timeout};
     verdict.missing.iter().filter_map(|missing| match missing {
-        Missing::Image(image_idx, failure @ (Timeout | Refused | Status)) => {
+        Missing::Image(image_idx, failure) if may_pass(*failure) => {
             Some(PhotoUnreachable { image_idx: *image_idx, failure: *failure })
         }
         _ => None,
     })
+}
+
+const fn may_pass(failure: PhotoFailure) -> bool {
+    matches!(failure, PhotoFailure::Timeout | PhotoFailure::Refused | PhotoFailure::Status)
 }
 
 fn add_reason(verdict: &mut Verdict, reason: Reason) {

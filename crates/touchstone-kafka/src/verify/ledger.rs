@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::life::{self, Step};
 use super::report::{Report, Unchecked, Violation};
+use super::retention::Remains;
 use super::sources::{self, Found, RecheckRecord, RulingRecord, SideTopic};
 use super::states::{self, States};
 use crate::headers::{RecordKind, Source};
@@ -170,7 +171,7 @@ pub fn check(ledger: &Ledger) -> Report {
     check_order(ledger, &mut violations);
     check_values(ledger, &mut violations);
     check_dead_letters(ledger, &mut violations);
-    check_flags(ledger, &mut violations);
+    check_flags(ledger, &mut violations, &mut unchecked);
     let n_open = check_lives(ledger, &mut violations, &mut unchecked);
     sources::check_rechecks(ledger, &mut violations);
     violations.sort();
@@ -402,32 +403,39 @@ fn check_dead_letters(ledger: &Ledger, violations: &mut Vec<Violation>) {
 }
 
 /// Pairs each flag with the verdict it repeats.
-fn check_flags(ledger: &Ledger, violations: &mut Vec<Violation>) {
+fn check_flags(ledger: &Ledger, violations: &mut Vec<Violation>, unchecked: &mut Vec<Unchecked>) {
     let verdicts = flags(&ledger.verdicts);
     let reviews = flags(&ledger.review);
+    let of_verdicts = Remains::of(&ledger.verdicts, &ledger.verdict_starts);
+    let of_review = Remains::of(&ledger.review, &ledger.review_starts);
     let names: BTreeSet<_> = verdicts.keys().chain(reviews.keys()).collect();
+    let (mut n_cut, n_all) = (0, names.len());
     for name in names {
         // An input with two verdicts is reported as doubled, so only its first verdict counts here.
         match (of(&verdicts, name).first(), of(&reviews, name)) {
+            (None, [(flag, _), ..]) if of_verdicts.may_lack(&of_review, flag) => n_cut += 1,
             (None, flags) => {
-                violations
-                    .extend(flags.iter().map(|(at, _)| Violation::FlagWithoutVerdict { at: (*at).clone() }));
+                let at = flags.iter().map(|(flag, _)| flag.at.clone());
+                violations.extend(at.map(|at| Violation::FlagWithoutVerdict { at }));
             }
+            (Some((verdict, _)), []) if of_review.may_lack(&of_verdicts, verdict) => n_cut += 1,
             (Some((verdict, _)), []) => {
-                violations.push(Violation::FlagMissing { verdict: (*verdict).clone() });
+                violations.push(Violation::FlagMissing { verdict: verdict.at.clone() });
             }
-            (Some((verdict, content)), [(at, flag)]) if content != flag => {
-                let fields = differing_fields(content, flag);
-                let (at, verdict) = ((*at).clone(), (*verdict).clone());
+            (Some((verdict, content)), [(flag, repeated)]) if content != repeated => {
+                let fields = differing_fields(content, repeated);
+                let (at, verdict) = (flag.at.clone(), verdict.at.clone());
                 violations.push(Violation::FlagDiffers { at, verdict, fields });
             }
             (Some(_), [_]) => {}
             (Some(_), many) => {
-                let at = many.iter().map(|(at, _)| (*at).clone()).collect();
+                let at = many.iter().map(|(flag, _)| flag.at.clone()).collect();
                 violations.push(Violation::FlagDoubled { at });
             }
         }
     }
+    let why = "retention has cut one of the two topics";
+    unchecked.extend(Unchecked::new("flags for the verdict that they repeat", n_cut, n_all, why));
     let plain = |record: &&OutputRecord| matches!(record.body, Body::Plain { .. });
     let plain_in_review = ledger.review.iter().filter(plain);
     violations.extend(plain_in_review.map(|r| Violation::FlagWithoutVerdict { at: r.at.clone() }));
@@ -436,10 +444,10 @@ fn check_flags(ledger: &Ledger, violations: &mut Vec<Violation>) {
 /// Input, and `flag_id` with `revision`: one input may retract one flag and raise another.
 type FlagName<'a> = (&'a Source, &'a str);
 
-/// The place and content of each flag of that name.
-type Flags<'a> = BTreeMap<FlagName<'a>, Vec<(&'a Source, &'a str)>>;
+/// The record and the content of each flag of that name.
+type Flags<'a> = BTreeMap<FlagName<'a>, Vec<(&'a OutputRecord, &'a str)>>;
 
-fn of<'b, 'a>(flags: &'b Flags<'a>, name: &FlagName<'a>) -> &'b [(&'a Source, &'a str)] {
+fn of<'b, 'a>(flags: &'b Flags<'a>, name: &FlagName<'a>) -> &'b [(&'a OutputRecord, &'a str)] {
     flags.get(name).map_or(&[], Vec::as_slice)
 }
 
@@ -447,7 +455,7 @@ fn flags(records: &[OutputRecord]) -> Flags<'_> {
     let mut flags = Flags::new();
     for record in records {
         if let (Some(source), Body::Flag { name, content, .. }) = (&record.source, &record.body) {
-            flags.entry((source, name)).or_default().push((&record.at, content));
+            flags.entry((source, name)).or_default().push((record, content));
         }
     }
     flags

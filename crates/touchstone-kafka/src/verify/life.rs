@@ -100,6 +100,12 @@ impl Event<'_> {
     pub(super) fn is_message(&self, ledger: &Ledger) -> bool {
         self.kind == RecordKind::Verdict && self.source.topic == ledger.input_topic
     }
+
+    /// The partition in which its listing is remembered, where it tells.
+    fn home(&self, ledger: &Ledger) -> Option<i32> {
+        let tells = [&ledger.input_topic, &ledger.recheck.name].contains(&&self.source.topic);
+        tells.then_some(self.source.partition)
+    }
 }
 
 /// The records that belong to lives, in log order within each partition: all but those that are `wrong` in themselves.
@@ -134,6 +140,7 @@ pub(super) fn check<'a>(
     violations: &mut Vec<Violation>,
 ) -> OpenFlags<'a> {
     check_revisions(ledger, wrong, violations);
+    check_taken_back(ledger, wrong, violations);
     check_retracts(ledger, wrong, violations);
     follow(ledger, wrong, violations)
 }
@@ -144,14 +151,14 @@ fn check_revisions(ledger: &Ledger, wrong: &BTreeSet<Source>, violations: &mut V
     let mut memories: BTreeMap<&str, Memory> = BTreeMap::new();
     for event in events(&ledger.verdicts, wrong) {
         let (step, at) = (event.step, &event.record.at);
+        let memory = memories.entry(event.listing_id).or_default();
+        if event.is_message(ledger) {
+            memory.see(event.record.timestamp_ms, ledger.remembered_ms());
+        }
         if step.is_stale() {
             violations
                 .extend(stale_problem(event).map(|problem| Violation::Stale { at: at.clone(), problem }));
             continue;
-        }
-        let memory = memories.entry(event.listing_id).or_default();
-        if event.is_message(ledger) {
-            memory.see(event.record.timestamp_ms, ledger.remembered_ms());
         }
         let n_forgotten = memory.n_forgotten;
         let expected = match last.insert(step.flag_id, (event, n_forgotten)) {
@@ -168,6 +175,32 @@ fn check_revisions(ledger: &Ledger, wrong: &BTreeSet<Source>, violations: &mut V
                 revision: step.revision,
                 expected,
             });
+        }
+    }
+}
+
+/// A verdict that is no flag comes after the retract of the flag that was open.
+fn check_taken_back(ledger: &Ledger, wrong: &BTreeSet<Source>, violations: &mut Vec<Violation>) {
+    // The open flag of each listing, and the partition in which the listing is remembered.
+    let mut flags: BTreeMap<&str, (FlagId, Option<i32>)> = BTreeMap::new();
+    for event in events(&ledger.verdicts, wrong).filter(|event| !event.step.is_stale()) {
+        let home = event.home(ledger);
+        if event.step.is_open() {
+            let before = flags.get(event.listing_id).and_then(|(_, home)| *home);
+            flags.insert(event.listing_id, (event.step.flag_id, home.or(before)));
+            continue;
+        }
+        let Some((open, before)) = flags.get(event.listing_id).copied() else { continue };
+        let is_retract = event.step.decision == Decision::Retract;
+        if is_retract && event.step.flag_id != open {
+            continue;
+        }
+        flags.remove(event.listing_id);
+        // Where partitions were added, nothing is remembered of the listing in its new one.
+        let has_moved = home.zip(before).is_some_and(|(home, before)| home != before);
+        if !is_retract && !has_moved {
+            let (at, listing_id) = (event.record.at.clone(), event.listing_id.to_owned());
+            violations.push(Violation::NotTakenBack { at, listing_id, open });
         }
     }
 }

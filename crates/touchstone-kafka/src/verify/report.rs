@@ -118,6 +118,15 @@ pub enum Violation {
         /// The flag that was not taken back.
         open: FlagId,
     },
+    /// A verdict that is no flag leaves a flag of its listing open.
+    NotTakenBack {
+        /// The verdict.
+        at: Source,
+        /// The listing.
+        listing_id: String,
+        /// The flag that was not taken back.
+        open: FlagId,
+    },
     /// A retract takes nothing back.
     RetractWithoutFlag {
         /// The retract.
@@ -208,6 +217,9 @@ impl fmt::Display for Violation {
                     f,
                     "two open flags: {at} is a new flag of listing {listing_id}, and {open} is still open"
                 )
+            }
+            Self::NotTakenBack { at, listing_id, open } => {
+                write!(f, "not taken back: {at} is no flag of listing {listing_id}, and {open} is still open")
             }
             Self::RetractWithoutFlag { at, problem } => write!(f, "retract without flag: {at} {problem}"),
             Self::RetractWithoutCause { at, problem } => write!(f, "retract without cause: {at} {problem}"),

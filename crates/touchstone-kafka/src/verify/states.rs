@@ -164,8 +164,13 @@ pub(super) fn check(
 
 fn known<'a>(ledger: &'a Ledger, wrong: &BTreeSet<Source>) -> BTreeMap<&'a str, Known<'a>> {
     let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
-    for event in events(&ledger.verdicts, wrong).filter(|event| !event.step.is_stale()) {
+    for event in events(&ledger.verdicts, wrong) {
         let message = event.is_message(ledger).then_some(event);
+        if event.step.is_stale() {
+            // It changes nothing, but the listing was heard of.
+            known.entry(event.listing_id).and_modify(|k| k.message = message.or(k.message));
+            continue;
+        }
         known
             .entry(event.listing_id)
             .and_modify(|k| *k = Known { last: event, message: message.or(k.message) })

@@ -61,6 +61,7 @@ fn lacking(mut case: Case, n_photos: usize) -> Case {
 /// One listing, and everything that was written about it.
 #[derive(Default)]
 struct Life {
+    now_ms: i64,
     entry: Option<Entry>,
     written: Vec<Verdict>,
 }
@@ -68,7 +69,7 @@ struct Life {
 impl Life {
     fn settle(&mut self, case: &Case, cause: Cause, stands: &dyn Fn(&Verdict) -> bool) -> Settled {
         let rules = Rules { n_rechecks: 2, stands };
-        let settled = settle(self.entry.as_ref(), case, cause, 7, rules).unwrap();
+        let settled = settle(self.entry.as_ref(), case, cause, self.now_ms, rules).unwrap();
         self.written.extend(settled.retract.iter().map(|flag| flag.verdict().clone()));
         match &settled.verdict {
             Some(Spoken::AsJudged) => self.written.push(case.verdict.clone()),
@@ -371,6 +372,28 @@ fn a_new_message_begins_the_tries_anew() {
 }
 
 #[test]
+fn a_listing_is_heard_of_when_it_is_sent_and_when_its_flag_closes() {
+    let seen = |life: &Life| life.entry.as_ref().unwrap().seen_ms;
+    let mut life = Life { now_ms: 1_000, ..Life::default() };
+    life.message(&flagged(2));
+    life.now_ms = 2_000;
+    life.sweep(&case(2, Review, &[LookAlikeBrand]), STANDS);
+    assert_eq!((seen(&life), life.take().len()), (1_000, 2));
+    life.now_ms = 3_000;
+    life.sweep(&clear(2), WITHDRAWN);
+    assert_eq!((seen(&life), life.is_open()), (3_000, false));
+
+    // An older version too, but not at each of many.
+    life.now_ms += STALE_NOTED_MS;
+    assert!(life.message(&flagged(1)).next.is_none());
+    life.now_ms += 1;
+    life.take();
+    life.message(&flagged(1));
+    assert_eq!((seen(&life), life.take()), (life.now_ms, vec![(1, 0, Abstain, StaleVersion)]));
+    assert_eq!(life.entry.as_ref().unwrap().version, 2);
+}
+
+#[test]
 fn what_is_remembered_of_a_listing_without_flag_is_small() {
     let mut life = Life::default();
     life.message(&clear(1));
@@ -400,6 +423,37 @@ fn a_host_that_answers_no_more_takes_no_flag_back() {
     assert_eq!(unreachable.count(), 1, "only the photo that was never seen");
     assert_eq!((verdict.revision, verdict.decision), (2, Review));
     assert!(life.is_open() && last.retract.is_none() && last.recheck.is_none());
+}
+
+/// The photo at this place came, but is no picture.
+fn spoilt(mut case: Case, place: usize) -> Case {
+    case.verdict.missing.push(Missing::Image(place, PhotoFailure::Undecodable));
+    case.verdict.completeness = Completeness::Partial;
+    case
+}
+
+#[test]
+fn a_photo_that_comes_back_as_no_picture_takes_no_flag_back() {
+    let mut life = Life::default();
+    life.message(&without(flagged(1), &[1]));
+    life.take();
+    // The other photo is there by now.
+    life.recheck(&spoilt(clear(1), 0), 1, 1);
+    assert_eq!(life.take(), []);
+    life.recheck(&spoilt(clear(1), 0), 2, 1);
+    assert_eq!(life.take(), [(1, 2, Review, CounterfeitSlang)]);
+    assert!(life.is_open());
+}
+
+#[test]
+fn a_photo_that_never_was_a_picture_is_not_lost() {
+    for case in [flagged, clear] {
+        let mut life = Life::default();
+        life.message(&spoilt(without(case(1), &[1]), 0));
+        life.take();
+        life.recheck(&spoilt(case(1), 0), 1, 1);
+        assert_eq!(life.take().iter().map(|written| written.1).collect::<Vec<_>>(), [2]);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::verify::Report;
-use crate::verify::ledger::{Body, check};
+use crate::verify::ledger::{Body, Partition, check};
 use crate::verify::model::{Model, STATE_DAYS, Says};
 use crate::verify::sources::SideTopic;
 
@@ -273,16 +273,130 @@ fn the_cause_of_a_retract_follows_it() {
         },
         |v| matches!(v, Violation::RetractWithoutCause { .. }),
     );
-    check_fault(
-        |ledger| {
-            let place = retract(ledger, Reason::Edited);
-            ledger.verdicts.swap(place, place + 1);
-            let offset = ledger.verdicts[place].at.offset;
-            ledger.verdicts[place].at.offset = ledger.verdicts[place + 1].at.offset;
-            ledger.verdicts[place + 1].at.offset = offset;
-        },
-        |v| matches!(v, Violation::RetractWithoutCause { .. }),
-    );
+    let mut ledger = eventful().ledger;
+    let place = retract(&ledger, Reason::Edited);
+    ledger.verdicts.swap(place, place + 1);
+    let offset = ledger.verdicts[place].at.offset;
+    ledger.verdicts[place].at.offset = ledger.verdicts[place + 1].at.offset;
+    ledger.verdicts[place + 1].at.offset = offset;
+    let violations = check_without_state(ledger).violations;
+    let [Violation::NotTakenBack { .. }, Violation::RetractWithoutCause { .. }] = &violations[..] else {
+        panic!("{violations:#?}");
+    };
+}
+
+#[test]
+fn a_flag_that_a_clear_verdict_leaves_open() {
+    let is_it = |violations: &[Violation]| matches!(violations, [Violation::NotTakenBack { listing_id, .. }] if listing_id == "EX-0");
+    // Revisions rise by one, and the flag goes on later as if nothing had been.
+    let mut model = Model::new();
+    model.listing(0, 1, Says::Review);
+    model.sweep(0, Says::Clear);
+    model.listing(0, 1, Says::Review);
+    let mut ledger = model.ledger;
+    remove(&mut ledger, 1);
+    change(&mut ledger, 1, |step| step.revision = 2);
+    change(&mut ledger, 2, |step| step.revision = 3);
+    let violations = check_without_state(ledger).violations;
+    assert!(is_it(&violations), "{violations:#?}");
+
+    // The flag of an earlier version.
+    let mut model = Model::new();
+    model.listing(0, 1, Says::Review);
+    model.listing(0, 2, Says::Clear);
+    model.listing(0, 2, Says::Clear);
+    let mut ledger = model.ledger;
+    remove(&mut ledger, 1);
+    let violations = check_without_state(ledger).violations;
+    assert!(is_it(&violations), "{violations:#?}");
+}
+
+#[test]
+fn a_listing_that_moved_to_an_added_partition_leaves_its_flag_behind() {
+    let mut model = Model::new();
+    model.listing(1, 1, Says::Clear);
+    model.listing(1, 1, Says::Clear);
+    model.listing(0, 1, Says::Review);
+    model.listing(0, 2, Says::Clear);
+    let mut ledger = model.ledger;
+    remove(&mut ledger, 3);
+    let moved = Source::parse("listings/7@0").unwrap();
+    let input = ledger.inputs.get_mut(&0).unwrap();
+    let offset = input.offsets.pop().unwrap();
+    let last = ledger.verdicts.last_mut().unwrap();
+    assert_eq!(last.source, Some(Source { offset, ..Source::parse("listings/0@0").unwrap() }));
+    last.source = Some(moved);
+    let input = Partition { offsets: vec![0], checksums: vec![0], ..Partition::default() };
+    ledger.inputs.insert(7, input);
+    assert_eq!(check_without_state(ledger).violations, []);
+}
+
+#[test]
+fn older_versions_keep_a_listing_remembered() {
+    let days = i64::from(STATE_DAYS);
+    let mut model = Model::new();
+    model.listing(0, 2, Says::Clear);
+    model.wait(days - 1);
+    model.listing(0, 1, Says::Clear);
+    model.wait(days - 1);
+    // It is still known, and should be.
+    assert_eq!(check(&model.ledger).violations, []);
+    model.listing(0, 2, Says::Clear);
+    let mut ledger = model.ledger.clone();
+    assert_eq!(check(&ledger).violations, []);
+    let last = ledger.verdicts.len() - 1;
+    change(&mut ledger, last, |step| step.revision = 1);
+    let violations = check_without_state(ledger).violations;
+    assert!(matches!(violations[..], [Violation::Revision { expected: 2, .. }]), "{violations:#?}");
+    model.ledger.state.as_mut().unwrap().entries.clear();
+    let violations = check(&model.ledger).violations;
+    assert!(matches!(violations[..], [Violation::StateDiffers { .. }]), "{violations:#?}");
+}
+
+/// Kafka cuts `verdicts` and `review` at different places.
+#[test]
+fn a_flag_whose_partner_retention_has_cut_is_not_checked() {
+    let mut model = Model::new();
+    for version in 1..=4 {
+        model.listing(0, version, Says::Review);
+        model.wait(1);
+    }
+    let whole = model.ledger;
+    let cut = |mut ledger: Ledger, is_verdicts: bool, n: usize| {
+        let (records, starts) = if is_verdicts {
+            (&mut ledger.verdicts, &mut ledger.verdict_starts)
+        } else {
+            (&mut ledger.review, &mut ledger.review_starts)
+        };
+        records.drain(..n);
+        starts.insert(0, records.first().map_or(99, |first| first.at.offset));
+        ledger.verdict_starts.entry(0).or_insert(0);
+        ledger.review_starts.entry(0).or_insert(0);
+        // Listings are kept for a shorter time than verdicts.
+        let input = ledger.inputs.get_mut(&0).unwrap();
+        input.start = 99;
+        (input.offsets, input.checksums) = (Vec::new(), Vec::new());
+        ledger
+    };
+    let n = whole.verdicts.len();
+    for is_verdicts in [true, false] {
+        for n_gone in 1..=n {
+            let report = check(&cut(whole.clone(), is_verdicts, n_gone));
+            assert_eq!(report.violations, [], "{n_gone} of {n} are gone, of verdicts: {is_verdicts}");
+            let notes: Vec<String> = report.unchecked.iter().map(ToString::to_string).collect();
+            let expected = format!("not checked: {n_gone} of {n} flags for the verdict that they repeat");
+            assert!(notes.iter().any(|note| note.starts_with(&expected)), "{notes:?}");
+        }
+    }
+    // What is missing in the middle was not cut.
+    let mut ledger = cut(whole.clone(), true, 1);
+    ledger.review.retain(|flag| step(flag).version != 3);
+    let missing = check_without_state(ledger).violations;
+    assert!(missing.iter().any(|v| matches!(v, Violation::FlagMissing { .. })), "{missing:#?}");
+    let mut ledger = cut(whole, true, 1);
+    ledger.verdicts.retain(|verdict| step(verdict).version != 3);
+    let missing = check_without_state(ledger).violations;
+    assert!(missing.iter().any(|v| matches!(v, Violation::FlagWithoutVerdict { .. })), "{missing:#?}");
 }
 
 #[test]
