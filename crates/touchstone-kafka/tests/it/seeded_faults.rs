@@ -212,6 +212,16 @@ async fn a_revision_skipped_and_two_open_flags() -> Result<()> {
     hand.state(1, &json!({"version": 3, "revision": 1, "flag": {"flag_id": flag_id(1, 3), "revision": 1}}))?;
     let found = hand.only_violation()?;
     assert!(matches!(&found, Violation::TwoOpen { listing_id, .. } if listing_id == "EX-1"), "{found}");
+
+    // The flag goes on as if it had not been cleared meanwhile.
+    let mut hand = ByHand::new().await?;
+    for (revision, decision) in [(2, "clear"), (3, "review")] {
+        let source = hand.listing(1)?;
+        hand.verdict(&source, &step(1, 2, revision, decision, &["counterfeit_slang"]))?;
+    }
+    hand.state(1, &json!({"version": 2, "revision": 3, "flag": {"flag_id": flag_id(1, 2), "revision": 3}}))?;
+    let found = hand.only_violation()?;
+    assert!(matches!(&found, Violation::NotTakenBack { listing_id, .. } if listing_id == "EX-1"), "{found}");
     Ok(())
 }
 
