@@ -16,8 +16,9 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) marketplace: String,
     pub(crate) seller_id: String,
-    /// When the last message about the listing was judged, or its flag closed, in milliseconds of Unix time. A message's own time is the
-    /// sender's to set: what stands in an archive that is sent once more would be forgotten at once.
+    /// When the last message about the listing was judged (of a stale one, to ten minutes), or a verdict closed its flag, in
+    /// milliseconds of Unix time. A message's own time is the sender's to set: what stands in an archive that is sent once more
+    /// would be forgotten at once.
     pub(crate) seen_ms: i64,
     /// The marketplace removed the listing.
     #[serde(default, skip_serializing_if = "is_false")]

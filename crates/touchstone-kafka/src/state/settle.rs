@@ -162,17 +162,23 @@ impl<'a> Step<'a> {
         let missing = missing(&self.case.verdict);
         if !matches!(self.cause, Cause::Recheck(_)) {
             let waiting = self.waiting(missing);
-            return self.conclude(waiting, seen_ms);
+            return self.conclude(waiting, Vec::new(), seen_ms);
         }
         let before = self.prior.and_then(|prior| prior.recheck.as_ref()).map_or(&[][..], |w| &w.missing);
+        let has_come = before.iter().any(|image_idx| !missing.contains(image_idx));
         let has_lost = self.has_lost(before);
-        let is_better = if has_lost { self.has_news() } else { missing.len() < before.len() };
+        let is_better = if has_lost { self.has_news() } else { has_come };
         let waiting = self.waiting(if is_better { missing } else { before.to_vec() });
         if let Some(waiting) = waiting.as_ref().filter(|_| !is_better) {
             let mut next = self.prior.cloned();
             next.iter_mut().for_each(|next| next.recheck = Some(waiting.clone()));
             return Ok(Settled { recheck: Some(waiting.clone()), next, ..Settled::default() });
         }
+        // After the last try it is a fact that what was awaited cannot be fetched.
+        let given_up = match &waiting {
+            Some(_) => Vec::new(),
+            None => unreached(&self.case.verdict).filter(|p| before.contains(&p.image_idx)).collect(),
+        };
         // What the photos showed when they could be fetched is not undone by a host that answers no more.
         let as_before = match (&self.open, self.prior) {
             (Some(open), Some(prior)) if has_lost && !is_better => {
@@ -182,8 +188,8 @@ impl<'a> Step<'a> {
             _ => None,
         };
         match &as_before {
-            Some(case) => Step { case, ..self }.conclude(waiting, seen_ms),
-            None => self.conclude(waiting, seen_ms),
+            Some(case) => Step { case, ..self }.conclude(waiting, given_up, seen_ms),
+            None => self.conclude(waiting, given_up, seen_ms),
         }
     }
 
@@ -204,16 +210,23 @@ impl<'a> Step<'a> {
         })
     }
 
-    /// Whether this is a flag with evidence of a kind that the open one, if there is any, has not.
+    /// Whether this is a flag with evidence of a kind that the open one, if there is any, has not, and that nobody dismissed.
     fn has_news(&self) -> bool {
-        let known: Vec<&str> = self.open.iter().flat_map(|open| kinds(open.verdict())).collect();
-        self.case.verdict.decision.is_flag() && kinds(&self.case.verdict).any(|kind| !known.contains(&kind))
+        let dismissed = self.prior.and_then(Entry::dismissed).unwrap_or_default();
+        let is_open = |kind: &str| self.open.iter().flat_map(|open| kinds(open.verdict())).any(|k| k == kind);
+        let is_new = |kind: &str| !is_open(kind) && !dismissed.iter().any(|d| d == kind);
+        self.case.verdict.decision.is_flag() && kinds(&self.case.verdict).any(is_new)
     }
 
     /// What follows from a judgement that counts.
-    fn conclude(self, waiting: Option<Waiting>, seen_ms: i64) -> Result<Settled, StateError> {
+    fn conclude(
+        self,
+        waiting: Option<Waiting>,
+        given_up: Vec<PhotoUnreachable>,
+        seen_ms: i64,
+    ) -> Result<Settled, StateError> {
         let mut verdict = self.case.verdict.clone();
-        self.give_up_photos(&mut verdict, waiting.as_ref());
+        give_up(&mut verdict, given_up);
         self.dismiss(&mut verdict);
         self.carry(&mut verdict);
         if self.is_confirmed(&verdict) {
@@ -255,19 +268,6 @@ impl<'a> Step<'a> {
         };
         let has_tries = attempt <= self.rules.n_rechecks;
         (has_tries && !missing.is_empty()).then_some(Waiting { attempt, revision, missing })
-    }
-
-    /// After the last try it is a fact that a photo cannot be fetched.
-    fn give_up_photos(&self, verdict: &mut Verdict, waiting: Option<&Waiting>) {
-        if waiting.is_some() || !matches!(self.cause, Cause::Recheck(_)) {
-            return;
-        }
-        let unreached: Vec<PhotoUnreachable> = unreached(verdict).collect();
-        if !unreached.is_empty() {
-            verdict.evidence.extend(unreached.into_iter().map(Evidence::PhotoUnreachable));
-            add_reason(verdict, Reason::PhotoUnreachable);
-            verdict.evidence.sort_by(Evidence::order);
-        }
     }
 
     /// What a person dismissed stays clear until evidence of a new kind appears.
@@ -390,6 +390,15 @@ fn unreached(verdict: &Verdict) -> impl Iterator<Item = PhotoUnreachable> {
         }
         _ => None,
     })
+}
+
+/// Notes the photos for which nobody tries any more.
+fn give_up(verdict: &mut Verdict, photos: Vec<PhotoUnreachable>) {
+    if !photos.is_empty() {
+        verdict.evidence.extend(photos.into_iter().map(Evidence::PhotoUnreachable));
+        add_reason(verdict, Reason::PhotoUnreachable);
+        verdict.evidence.sort_by(Evidence::order);
+    }
 }
 
 const fn may_pass(failure: PhotoFailure) -> bool {

@@ -45,7 +45,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// How long after the verdict on its last message a listing is surely remembered, in milliseconds. An hour less than the
-    /// setting: so far the clocks of workers and brokers may differ.
+    /// setting: the clocks of workers and brokers differ, and stale versions are noted every ten minutes only (`STALE_NOTED_MS`).
     pub(super) fn remembered_ms(&self) -> i64 {
         (i64::from(self.state_days) * 24 - 1) * 60 * 60 * 1000
     }
@@ -158,7 +158,8 @@ impl Body {
 /// 3. for one listing and one source partition, verdicts stand in the order of their sources;
 /// 4. the key of verdicts and flags is the listing's identifier;
 /// 5. dead letters say what was wrong with which input, and repeat its key and value, unless they had to be cut;
-/// 6. flags and the verdicts that are flags belong together one to one, and are equal but for `listing` and `photos`;
+/// 6. flags and the verdicts that are flags belong together one to one, but where retention may have cut one of them, and are
+///    equal but for `listing` and `photos`;
 /// 7. re-checks explain themselves;
 /// 8. the lives of flags are whole, where a worker that keeps them has written: see `life.rs`;
 /// 9. what is remembered of each listing is what was written about it: see `states.rs`.

@@ -192,13 +192,14 @@ fn check_taken_back(ledger: &Ledger, wrong: &BTreeSet<Source>, violations: &mut 
         }
         let Some((open, before)) = flags.get(event.listing_id).copied() else { continue };
         let is_retract = event.step.decision == Decision::Retract;
-        if is_retract && event.step.flag_id != open {
+        // Retracts and sweeps speak of their own flag. Where partitions were added, a listing may have one in each.
+        let is_other = event.step.flag_id != open && (is_retract || home.is_none());
+        let has_moved = home.zip(before).is_some_and(|(home, before)| home != before);
+        if is_other || has_moved {
             continue;
         }
         flags.remove(event.listing_id);
-        // Where partitions were added, nothing is remembered of the listing in its new one.
-        let has_moved = home.zip(before).is_some_and(|(home, before)| home != before);
-        if !is_retract && !has_moved {
+        if !is_retract {
             let (at, listing_id) = (event.record.at.clone(), event.listing_id.to_owned());
             violations.push(Violation::NotTakenBack { at, listing_id, open });
         }

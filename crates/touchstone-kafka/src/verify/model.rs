@@ -139,6 +139,7 @@ impl Model {
         let known = self.remembered.get_mut(&number).unwrap();
         known.revision += 1;
         known.is_open = false;
+        known.seen_ms = self.now_ms;
         let mut value = json!({"listing_id": listing_id(number), "listing_version": known.version,
             "flag_id": flag_id(number, known.version), "revision": known.revision, "decision": "retract",
             "reasons": [reason]});

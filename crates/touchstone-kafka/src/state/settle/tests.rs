@@ -437,12 +437,35 @@ fn a_photo_that_comes_back_as_no_picture_takes_no_flag_back() {
     let mut life = Life::default();
     life.message(&without(flagged(1), &[1]));
     life.take();
-    // The other photo is there by now.
+    // The other photo is there by now, so nothing is said of it.
     life.recheck(&spoilt(clear(1), 0), 1, 1);
     assert_eq!(life.take(), []);
-    life.recheck(&spoilt(clear(1), 0), 2, 1);
+    let last = life.recheck(&spoilt(clear(1), 0), 2, 1);
     assert_eq!(life.take(), [(1, 2, Review, CounterfeitSlang)]);
-    assert!(life.is_open());
+    assert!(life.is_open() && last.flag.unwrap().verdict().evidence.is_empty());
+}
+
+#[test]
+fn a_photo_that_comes_counts_though_one_that_was_no_picture_is_late_now() {
+    let mut life = Life::default();
+    life.message(&spoilt(without(flagged(1), &[1]), 0));
+    life.take();
+    let settled = life.recheck(&without(case(1, Review, &[LookAlikeBrand]), &[0]), 1, 1);
+    assert_eq!(life.take(), [(1, 2, Review, LookAlikeBrand)]);
+    assert_eq!(settled.recheck.unwrap().missing, [0]);
+}
+
+#[test]
+fn what_was_dismissed_is_no_news_of_a_later_try() {
+    let mut life = Life::default();
+    life.message(&without(flagged(1), &[1]));
+    life.rule(Ruling::Dismiss, 1, 1);
+    life.message(&without(flagged(1), &[1]));
+    life.take();
+    life.recheck(&without(flagged(1), &[0, 1]), 1, 3);
+    assert_eq!(life.take(), []);
+    life.recheck(&without(case(1, Review, &[LookAlikeBrand]), &[0]), 2, 3);
+    assert_eq!(life.take(), [(1, 4, Review, LookAlikeBrand)]);
 }
 
 #[test]

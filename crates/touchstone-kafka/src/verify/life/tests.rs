@@ -314,18 +314,17 @@ fn a_flag_that_a_clear_verdict_leaves_open() {
 #[test]
 fn a_listing_that_moved_to_an_added_partition_leaves_its_flag_behind() {
     let mut model = Model::new();
-    model.listing(1, 1, Says::Clear);
-    model.listing(1, 1, Says::Clear);
     model.listing(0, 1, Says::Review);
+    model.sweep(0, Says::Takedown);
+    model.sweep(0, Says::Clear);
     model.listing(0, 2, Says::Clear);
     let mut ledger = model.ledger;
-    remove(&mut ledger, 3);
-    let moved = Source::parse("listings/7@0").unwrap();
+    // The later version came before the sweeps, in another partition.
+    let mut moved = ledger.verdicts.pop().unwrap();
+    moved.source = Source::parse("listings/7@0");
+    ledger.verdicts.insert(1, moved);
     let input = ledger.inputs.get_mut(&0).unwrap();
-    let offset = input.offsets.pop().unwrap();
-    let last = ledger.verdicts.last_mut().unwrap();
-    assert_eq!(last.source, Some(Source { offset, ..Source::parse("listings/0@0").unwrap() }));
-    last.source = Some(moved);
+    (input.offsets.pop(), input.checksums.pop());
     let input = Partition { offsets: vec![0], checksums: vec![0], ..Partition::default() };
     ledger.inputs.insert(7, input);
     assert_eq!(check_without_state(ledger).violations, []);
