@@ -324,7 +324,8 @@ fn a_listing_that_moved_to_an_added_partition_leaves_its_flag_behind() {
     moved.source = Source::parse("listings/7@0");
     ledger.verdicts.insert(1, moved);
     let input = ledger.inputs.get_mut(&0).unwrap();
-    (input.offsets.pop(), input.checksums.pop());
+    input.offsets.pop();
+    input.checksums.pop();
     let input = Partition { offsets: vec![0], checksums: vec![0], ..Partition::default() };
     ledger.inputs.insert(7, input);
     assert_eq!(check_without_state(ledger).violations, []);
