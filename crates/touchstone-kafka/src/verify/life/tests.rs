@@ -341,16 +341,17 @@ fn older_versions_keep_a_listing_remembered() {
     model.wait(days - 1);
     // It is still known, and should be.
     assert_eq!(check(&model.ledger).violations, []);
+    let mut forgotten = model.ledger.clone();
+    forgotten.state.as_mut().unwrap().entries.clear();
+    let violations = check(&forgotten).violations;
+    assert!(matches!(violations[..], [Violation::StateDiffers { .. }]), "{violations:#?}");
     model.listing(0, 2, Says::Clear);
-    let mut ledger = model.ledger.clone();
+    let mut ledger = model.ledger;
     assert_eq!(check(&ledger).violations, []);
     let last = ledger.verdicts.len() - 1;
     change(&mut ledger, last, |step| step.revision = 1);
     let violations = check_without_state(ledger).violations;
     assert!(matches!(violations[..], [Violation::Revision { expected: 2, .. }]), "{violations:#?}");
-    model.ledger.state.as_mut().unwrap().entries.clear();
-    let violations = check(&model.ledger).violations;
-    assert!(matches!(violations[..], [Violation::StateDiffers { .. }]), "{violations:#?}");
 }
 
 /// Kafka cuts `verdicts` and `review` at different places.
