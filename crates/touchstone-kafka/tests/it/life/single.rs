@@ -185,8 +185,8 @@ impl Single {
     pub(crate) async fn aged_by(mut self, earlier_ms: i64, ids: &[&str]) -> Result<Self> {
         self.worker.stop().await?;
         let topic = self.stage.topics().state.clone();
+        let records = self.stage.records(&topic)?;
         for id in ids {
-            let records = self.stage.records(&topic)?;
             let mut of_listing = records.iter().rev().filter(|r| r.key.as_deref() == Some(id.as_bytes()));
             let last = of_listing.next().with_context(|| format!("no state of {id}"))?;
             let mut entry: Value = serde_json::from_slice(last.value.as_deref().context("forgotten")?)?;
